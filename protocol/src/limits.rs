@@ -1,0 +1,80 @@
+//! Every bound of the protocol, in one place.
+//!
+//! A queue, a size or a count without a bound is a bug. Each constant says where its number comes from.
+
+use std::time::Duration;
+
+/// The unit of verification and resume, in bytes.
+pub const CHUNK_BYTES: u64 = 1 << 20;
+
+/// The longest control frame, in bytes of JSON.
+pub const CTL_FRAME_BYTES_MAX: usize = 8 * 1024;
+
+/// The deepest nesting of a control frame's JSON.
+pub const CTL_FRAME_DEPTH_MAX: usize = 16;
+
+/// The payload of one data frame towards a browser, in bytes: larger messages monopolise the association.
+pub const DATA_PAYLOAD_BYTES: usize = 64 * 1024;
+
+/// The largest data-channel message that any side accepts, in bytes (what Chromium announces).
+pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;
+
+/// The smallest window of requested and not yet delivered bytes.
+pub const WINDOW_BYTES_MIN: u64 = 256 * 1024;
+
+/// The window before a delivery rate is known.
+pub const WINDOW_BYTES_START: u64 = 1 << 20;
+
+/// The largest window of requested and not yet delivered bytes.
+pub const WINDOW_BYTES_MAX: u64 = 64 << 20;
+
+/// How many delivered bytes may wait for the receiver's disk before the receiver stops asking.
+pub const WRITE_BACKLOG_BYTES_MAX: u64 = 16 << 20;
+
+/// How many chunks the sender reads ahead of what was asked for.
+pub const READ_AHEAD_CHUNKS: usize = 8;
+
+/// How many ranges one `want` frame may hold; each takes at most 60 bytes of JSON.
+pub const WANT_RANGES_MAX: usize = 128;
+
+/// How many ranges a receiver may have outstanding at the sender.
+pub const OUTSTANDING_RANGES_MAX: usize = 65_536;
+
+/// How many chunk hashes one `hashes` frame may hold; each takes at most 100 bytes of JSON.
+pub const HASHES_PER_FRAME_MAX: usize = 64;
+
+/// The most entries of one offer.
+pub const OFFER_ENTRIES_MAX: usize = 100_000;
+
+/// The most bytes of JSON of a whole offer, over all its pages.
+pub const OFFER_BYTES_MAX: usize = 64 << 20;
+
+/// The deepest path of an entry, in components.
+pub const PATH_DEPTH_MAX: usize = 64;
+
+/// The longest path component, in bytes of UTF-8 (what ext4, APFS and NTFS hold).
+pub const PATH_COMPONENT_BYTES_MAX: usize = 255;
+
+/// The longest path, in bytes of UTF-8 with one separator between components (Linux `PATH_MAX`).
+pub const PATH_BYTES_MAX: usize = 4096;
+
+/// The longest file that can be offered, in bytes: far beyond any disk, and sums of it stay in 64 bits.
+pub const ENTRY_BYTES_MAX: u64 = 1 << 56;
+
+/// The longest text that can be sent as text, in bytes of UTF-8.
+pub const TEXT_BYTES_MAX: u64 = 1 << 20;
+
+/// How often a side sends `ping` when it has nothing else to say.
+pub const PING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long a side waits without any sign of life before it declares the connection lost.
+pub const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// How long the sender waits for a receiver that accepted and does not ask for anything.
+pub const STALL_MAX: Duration = Duration::from_secs(60);
+
+/// How often the receiver tells the sender what its disk has confirmed.
+pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How often a chunk that failed its hash is asked for again before the transfer is given up.
+pub const CHUNK_RETRIES_MAX: u8 = 1;

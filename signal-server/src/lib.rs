@@ -1,0 +1,1 @@
+//! The signalling server of p2pshare.

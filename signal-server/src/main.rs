@@ -1,0 +1,2 @@
+//! The signalling server as a program of its own.
+fn main() {}

@@ -1,0 +1,1 @@
+//! p2pshare moves files straight between two devices.

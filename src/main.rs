@@ -1,0 +1,2 @@
+//! The p2pshare command.
+fn main() {}
