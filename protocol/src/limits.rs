@@ -31,14 +31,23 @@ pub const WINDOW_BYTES_MAX: u64 = 64 << 20;
 /// How many delivered bytes may wait for the receiver's disk before the receiver stops asking.
 pub const WRITE_BACKLOG_BYTES_MAX: u64 = 16 << 20;
 
-/// How many chunks the sender reads ahead of what was asked for.
-pub const READ_AHEAD_CHUNKS: usize = 8;
+/// How many bytes of chunks the sender holds in memory, read and not yet sent.
+pub const READ_AHEAD_BYTES: u64 = 8 << 20;
+
+/// How many chunks the sender holds in memory: bounds the small ones, of which `READ_AHEAD_BYTES` would allow many.
+pub const READ_AHEAD_CHUNKS: usize = 256;
+
+/// How many entries may have data at the receiver without being under their final name: bounds its open files.
+pub const ENTRIES_OPEN_MAX: usize = 256;
 
 /// How many ranges one `want` frame may hold; each takes at most 60 bytes of JSON.
 pub const WANT_RANGES_MAX: usize = 128;
 
-/// How many ranges a receiver may have outstanding at the sender.
-pub const OUTSTANDING_RANGES_MAX: usize = 65_536;
+/// How many chunk-sized pieces of work a receiver may have outstanding at the sender.
+pub const JOBS_MAX: usize = 65_536;
+
+/// How many runs of entries one `accept` frame may hold; each takes at most 24 bytes of JSON.
+pub const ACCEPT_RUNS_MAX: usize = 300;
 
 /// How many chunk hashes one `hashes` frame may hold; each takes at most 100 bytes of JSON.
 pub const HASHES_PER_FRAME_MAX: usize = 64;
@@ -75,6 +84,12 @@ pub const STALL_MAX: Duration = Duration::from_secs(60);
 
 /// How often the receiver tells the sender what its disk has confirmed.
 pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How long the receiver waits for the sender's last word after everything is on its disk.
+pub const FAREWELL_MAX: Duration = Duration::from_secs(5);
+
+/// What the window allows for the scheduling of both hosts, beside the round trip of the path.
+pub const WINDOW_SLACK: Duration = Duration::from_millis(5);
 
 /// How often a chunk that failed its hash is asked for again before the transfer is given up.
 pub const CHUNK_RETRIES_MAX: u8 = 1;

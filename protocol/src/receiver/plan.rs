@@ -1,0 +1,139 @@
+//! `Plan`: what is missing, what is asked for, and what an earlier session left.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Range;
+
+use crate::data_frame::DataFrame;
+use crate::error::Violation;
+use crate::hash::{Hash, chunk_count, chunk_range};
+use crate::limits::CHUNK_BYTES;
+use crate::offer::EntryId;
+
+/// The ranges of a transfer, from missing over outstanding to delivered.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// Ranges to ask for, in order.
+    missing: VecDeque<(EntryId, Range<u64>)>,
+    /// Ranges asked for and not fully delivered, by their next byte; and the sum of their bytes.
+    outstanding: BTreeMap<(EntryId, u64), u64>,
+    outstanding_bytes: u64,
+    /// Ranges whose entry was given up while they were on their way: their bytes are dropped.
+    dropped: BTreeMap<(EntryId, u64), u64>,
+    /// The chunk after the last one that was asked for, by entry.
+    reach: HashMap<EntryId, u64>,
+    /// Chunks on disk whose hash the sender is to confirm.
+    present: BTreeMap<(EntryId, u64), Hash>,
+}
+
+impl Plan {
+    /// Adds an entry; the chunks that are present are verified rather than fetched.
+    pub(super) fn add(&mut self, entry: EntryId, size: u64, present: &[(u64, Hash)]) {
+        let mut from = 0;
+        for &(chunk, hash) in present.iter().filter(|(chunk, _)| *chunk < chunk_count(size)) {
+            let range = chunk_range(chunk, size);
+            self.push_missing(entry, from..range.start);
+            self.present.insert((entry, chunk), hash);
+            from = range.end;
+        }
+        self.push_missing(entry, from..size);
+    }
+
+    fn push_missing(&mut self, entry: EntryId, range: Range<u64>) {
+        if !range.is_empty() {
+            self.missing.push_back((entry, range));
+        }
+    }
+
+    /// Asks for a range again, before anything else.
+    pub(super) fn add_missing(&mut self, entry: EntryId, range: Range<u64>) {
+        self.missing.push_front((entry, range));
+    }
+
+    /// Drops an entry; what is on its way for it is ignored when it arrives.
+    pub(super) fn remove(&mut self, entry: EntryId) {
+        self.missing.retain(|(id, _)| *id != entry);
+        self.present.retain(|(id, _), _| *id != entry);
+        let on_the_way: Vec<_> =
+            self.outstanding.range((entry, 0)..=(entry, u64::MAX)).map(|(&k, &v)| (k, v)).collect();
+        for (key, to) in on_the_way {
+            self.outstanding.remove(&key);
+            self.outstanding_bytes -= to - key.1;
+            self.dropped.insert(key, to);
+        }
+    }
+
+    /// The runs of present chunks: entry, first chunk, count.
+    pub(super) fn verify_runs(&self) -> Vec<(EntryId, u64, u64)> {
+        let mut runs: Vec<(EntryId, u64, u64)> = Vec::new();
+        for &(entry, chunk) in self.present.keys() {
+            match runs.last_mut() {
+                Some((id, first, count)) if *id == entry && *first + *count == chunk && *count < VERIFY_RUN_MAX => {
+                    *count += 1;
+                }
+                Some(_) | None => runs.push((entry, chunk, 1)),
+            }
+        }
+        runs
+    }
+
+    /// Takes the hash of a present chunk that waits for the sender's.
+    pub(super) fn verified(&mut self, entry: EntryId, chunk: u64) -> Option<Hash> {
+        self.present.remove(&(entry, chunk))
+    }
+
+    /// Whether any byte of a chunk was asked for.
+    pub(super) fn asked_for(&self, entry: EntryId, chunk: u64) -> bool {
+        self.reach.get(&entry).is_some_and(|&reach| chunk < reach)
+    }
+
+    /// The bytes asked for and not delivered.
+    pub(super) const fn outstanding(&self) -> u64 {
+        self.outstanding_bytes
+    }
+
+    /// The entry that the next range is of.
+    pub(super) fn next_entry(&self) -> Option<EntryId> {
+        self.missing.front().map(|(entry, _)| *entry)
+    }
+
+    /// Takes the next range to ask for, at most `room` bytes and at least `least` unless less is missing.
+    pub(super) fn next_range(&mut self, room: u64, least: u64) -> Option<(EntryId, u64, u64)> {
+        let (entry, range) = self.missing.front_mut()?;
+        let bytes = room.min(range.end - range.start);
+        if bytes < least.min(range.end - range.start).max(1) {
+            return None;
+        }
+        let (entry, from, to) = (*entry, range.start, range.start + bytes);
+        range.start = to;
+        if range.is_empty() {
+            self.missing.pop_front();
+        }
+        self.outstanding.insert((entry, from), to);
+        self.outstanding_bytes += bytes;
+        let reach = self.reach.entry(entry).or_default();
+        *reach = (*reach).max(to.div_ceil(CHUNK_BYTES));
+        Some((entry, from, to))
+    }
+
+    /// Checks that a frame continues a range that was asked for; `false` if nobody wants it any more.
+    pub(super) fn deliver(&mut self, frame: &DataFrame) -> Result<bool, Violation> {
+        let key = (frame.entry, frame.offset);
+        let wanted = self.outstanding.contains_key(&key);
+        let ranges = if wanted { &mut self.outstanding } else { &mut self.dropped };
+        let Some(to) = ranges.remove(&key) else { return Err(Violation::Unrequested) };
+        let chunk_end = (frame.offset / CHUNK_BYTES + 1).saturating_mul(CHUNK_BYTES);
+        if frame.end() > to.min(chunk_end) {
+            return Err(Violation::Unrequested);
+        }
+        if frame.end() < to {
+            ranges.insert((frame.entry, frame.end()), to);
+        }
+        if wanted {
+            self.outstanding_bytes -= frame.bytes.len() as u64;
+        }
+        Ok(wanted)
+    }
+}
+
+/// How many chunks one run of a `verify` frame has at most, so that the sender's bound on its queue is not met.
+const VERIFY_RUN_MAX: u64 = 4096;

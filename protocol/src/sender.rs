@@ -1,0 +1,356 @@
+//! `Sender`: the machine of the side that has the files.
+//!
+//! It serves what the receiver asks for, from a frozen offer, and nothing else. Feed it [`Input`]s, then drain
+//! [`Sender::poll_output`] until it says [`Output::Wait`]; while the data channel has room, take frames from
+//! [`Sender::poll_data`] and drain the outputs again.
+
+mod jobs;
+mod messages;
+
+pub use messages::{Event, Input, Output};
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::ctl::{Ctl, Hello, Role, SkipReason, offer_pages};
+use crate::data_frame::DataFrame;
+use crate::error::{TransferError, Violation};
+use crate::hash::{Hash, chunk_count};
+use crate::ledger::Ledger;
+use crate::limits::{HASHES_PER_FRAME_MAX, STALL_MAX};
+use crate::liveness::Liveness;
+use crate::offer::{EntryId, EntryKind, Offer};
+use jobs::Jobs;
+
+#[derive(Debug, PartialEq, Eq)]
+enum Phase {
+    /// The receiver has not said hello.
+    Greeting,
+    /// The offer is out; the receiver has not taken it, or not all of its selection came.
+    Offered,
+    /// Ranges are served.
+    Serving,
+    /// The last word is to be said.
+    Closing,
+    /// It was.
+    Finished,
+}
+
+/// The sending side of one transfer.
+#[derive(Debug)]
+pub struct Sender {
+    offer: Arc<Offer>,
+    payload_bytes: usize,
+    phase: Phase,
+    selected: BTreeSet<EntryId>,
+    skipped: BTreeSet<EntryId>,
+    jobs: Jobs,
+    ledger: Ledger,
+    /// Hashes that are to be sent with the next control frame.
+    hashes: Vec<(EntryId, u64, Hash)>,
+    outputs: VecDeque<Output>,
+    liveness: Liveness,
+    /// When the receiver last asked for something or confirmed something.
+    moved: Instant,
+    paused: bool,
+}
+
+impl Sender {
+    /// Starts a transfer on a channel that both sides have bound to the pairing.
+    ///
+    /// `payload_bytes` is the most payload of one data frame.
+    #[must_use]
+    pub fn new(offer: Arc<Offer>, hello: Hello, payload_bytes: usize, now: Instant) -> Self {
+        let mut sender = Self {
+            jobs: Jobs::new(Arc::clone(&offer)),
+            offer,
+            payload_bytes,
+            phase: Phase::Greeting,
+            selected: BTreeSet::new(),
+            skipped: BTreeSet::new(),
+            ledger: Ledger::default(),
+            hashes: Vec::new(),
+            outputs: VecDeque::new(),
+            liveness: Liveness::new(now),
+            moved: now,
+            paused: false,
+        };
+        sender.send(&Ctl::Hello(Hello { role: Role::Sends, ..hello }), now);
+        for page in offer_pages(sender.offer.clone().entries()) {
+            sender.send(&page, now);
+        }
+        sender
+    }
+
+    /// Takes in what happened outside; drain `poll_output` afterwards, also after an error: its last words are there.
+    ///
+    /// # Errors
+    /// The transfer cannot go on.
+    pub fn handle_input(&mut self, input: Input, now: Instant) -> Result<(), TransferError> {
+        if self.phase == Phase::Finished {
+            return Ok(());
+        }
+        let result = match input {
+            Input::Ctl(bytes) => self.handle_frame(&bytes, now),
+            Input::Data => Err(Violation::Unrequested.into()),
+            Input::Read { entry, chunk, result } => {
+                self.handle_read(entry, chunk, result, now);
+                Ok(())
+            }
+            Input::Stop(code) => Err(TransferError::Stopped(code)),
+            Input::TimedOut => self.handle_timeout(now),
+        };
+        result.inspect_err(|error| self.say_why(error, now))
+    }
+
+    /// Returns the next thing to do, ending in `Output::Wait`.
+    pub fn poll_output(&mut self, now: Instant) -> Output {
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        if let Some(hashes) = self.next_hashes() {
+            self.liveness.spoke(now);
+            return Output::Send(hashes.encode());
+        }
+        if self.phase == Phase::Serving
+            && let Some((entry, chunk)) = self.jobs.next_read()
+        {
+            return Output::Read { entry, chunk };
+        }
+        if self.phase == Phase::Closing {
+            self.phase = Phase::Finished;
+            return Output::Finish;
+        }
+        Output::Wait(self.deadline())
+    }
+
+    /// The next data frame, if one can be sent now.
+    pub fn poll_data(&mut self) -> Option<DataFrame> {
+        if self.phase != Phase::Serving || self.paused {
+            return None;
+        }
+        self.jobs.next_frame(self.payload_bytes)
+    }
+
+    /// Whether `poll_data` would return a frame.
+    #[must_use]
+    pub fn has_data(&self) -> bool {
+        self.phase == Phase::Serving && !self.paused && self.jobs.has_frame()
+    }
+
+    /// The entries that were given up, by either side.
+    #[must_use]
+    pub const fn skipped(&self) -> &BTreeSet<EntryId> {
+        &self.skipped
+    }
+
+    fn handle_frame(&mut self, bytes: &[u8], now: Instant) -> Result<(), TransferError> {
+        self.liveness.heard(now);
+        let frame = Ctl::decode(bytes).map_err(Violation::from)?;
+        match (&self.phase, frame) {
+            (_, Ctl::Abort { code }) => return Err(TransferError::Aborted(code)),
+            (_, Ctl::Ping) => {}
+            (Phase::Greeting, Ctl::Hello(hello)) => self.greet(hello)?,
+            (Phase::Offered, Ctl::Accept { select, last }) => self.accept(select.as_deref(), last, now)?,
+            (Phase::Offered, Ctl::Decline { reason }) => return Err(TransferError::Declined(reason)),
+            (Phase::Serving, Ctl::Want { ranges }) => self.want(&ranges, now)?,
+            (Phase::Serving, Ctl::Verify { chunks }) => self.verify(&chunks, now)?,
+            (Phase::Serving, Ctl::Skip { entry, reason }) => self.skip(entry, reason)?,
+            (Phase::Serving, Ctl::Progress { bytes, entries }) => {
+                self.moved = now;
+                self.report(Event::Progress { bytes, entries });
+            }
+            (Phase::Serving, Ctl::Pause) => self.pause(true, now),
+            (Phase::Serving, Ctl::Resume) => self.pause(false, now),
+            (Phase::Serving, Ctl::Done { root }) => self.conclude(root, now)?,
+            (_, frame) => return Err(Violation::Unexpected(frame.name()).into()),
+        }
+        Ok(())
+    }
+
+    fn greet(&mut self, hello: Hello) -> Result<(), TransferError> {
+        if hello.v != 1 {
+            return Err(TransferError::Version(hello.v));
+        }
+        if hello.role == Role::Sends {
+            return Err(TransferError::SameRole(Role::Sends));
+        }
+        self.report(Event::Peer(hello));
+        self.phase = Phase::Offered;
+        Ok(())
+    }
+
+    fn accept(&mut self, runs: Option<&[(EntryId, EntryId)]>, last: bool, now: Instant) -> Result<(), Violation> {
+        let count = u32::try_from(self.offer.entries().len()).expect("an offer has at most 100,000 entries");
+        let everything = [(EntryId(0), EntryId(count.saturating_sub(1)))];
+        let runs = runs.unwrap_or(if count == 0 { &[] } else { &everything });
+        for &(first, last) in runs {
+            if first > last || last.0 >= count {
+                return Err(Violation::OutOfOffer("accept"));
+            }
+            self.selected.extend((first.0..=last.0).map(EntryId));
+        }
+        if last {
+            self.start_serving(now);
+        }
+        Ok(())
+    }
+
+    fn start_serving(&mut self, now: Instant) {
+        let mut bytes = 0;
+        for &id in &self.selected {
+            let entry = self.offer.entry(id).expect("a selected entry is on offer");
+            match entry.kind {
+                EntryKind::File | EntryKind::Text => self.ledger.insert(id, Some(entry.size)),
+                EntryKind::Stream => self.ledger.insert(id, None),
+                EntryKind::Dir => {}
+            }
+            bytes += entry.size;
+        }
+        self.jobs.select(&self.selected);
+        self.moved = now;
+        self.phase = Phase::Serving;
+        let entries = u32::try_from(self.selected.len()).expect("an offer has at most 100,000 entries");
+        self.report(Event::Accepted { entries, bytes });
+    }
+
+    fn want(&mut self, ranges: &[(EntryId, u64, u64)], now: Instant) -> Result<(), Violation> {
+        self.moved = now;
+        for &(entry, from, to) in ranges {
+            self.check_entry(entry, to, "want")?;
+            if from >= to {
+                return Err(Violation::OutOfOffer("want"));
+            }
+            if !self.skipped.contains(&entry) {
+                self.jobs.want(entry, from, to)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn verify(&mut self, runs: &[(EntryId, u64, u64)], now: Instant) -> Result<(), Violation> {
+        self.moved = now;
+        for &(entry, first, count) in runs {
+            let size = self.check_entry(entry, 0, "verify")?;
+            if first.checked_add(count).is_none_or(|end| end > chunk_count(size)) {
+                return Err(Violation::OutOfOffer("verify"));
+            }
+            if !self.skipped.contains(&entry) {
+                self.jobs.verify(entry, first, count)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that an entry was accepted, has bytes, and reaches to `end`; returns its size.
+    fn check_entry(&self, entry: EntryId, end: u64, frame: &'static str) -> Result<u64, Violation> {
+        let out_of_offer = Violation::OutOfOffer(frame);
+        if !self.selected.contains(&entry) {
+            return Err(out_of_offer);
+        }
+        match self.offer.entry(entry) {
+            Some(e) if e.kind != EntryKind::Dir && end <= e.size => Ok(e.size),
+            Some(_) | None => Err(out_of_offer),
+        }
+    }
+
+    fn skip(&mut self, entry: EntryId, reason: SkipReason) -> Result<(), Violation> {
+        if !self.selected.contains(&entry) {
+            return Err(Violation::OutOfOffer("skip"));
+        }
+        self.give_up(entry, reason);
+        Ok(())
+    }
+
+    fn give_up(&mut self, entry: EntryId, reason: SkipReason) {
+        if self.skipped.insert(entry) {
+            self.ledger.remove(entry);
+            self.jobs.remove(entry);
+            self.hashes.retain(|&(id, ..)| id != entry);
+            self.report(Event::Skipped { entry, reason });
+        }
+    }
+
+    fn handle_read(&mut self, entry: EntryId, chunk: u64, result: Result<(Bytes, Hash), SkipReason>, now: Instant) {
+        match result {
+            Ok((bytes, hash)) => self.jobs.was_read(entry, chunk, bytes, hash),
+            Err(reason) if !self.skipped.contains(&entry) => {
+                self.give_up(entry, reason);
+                self.send(&Ctl::Skip { entry, reason }, now);
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Notes the hashes that the jobs announced.
+    fn note_hashes(&mut self) {
+        for (entry, chunk, hash) in self.jobs.take_announcements() {
+            self.ledger.record(entry, chunk, hash);
+            self.hashes.push((entry, chunk, hash));
+        }
+    }
+
+    /// The hashes that wait to be sent, as one frame.
+    fn next_hashes(&mut self) -> Option<Ctl> {
+        self.note_hashes();
+        let rest = self.hashes.split_off(self.hashes.len().min(HASHES_PER_FRAME_MAX));
+        let chunks = std::mem::replace(&mut self.hashes, rest);
+        (!chunks.is_empty()).then_some(Ctl::Hashes { chunks })
+    }
+
+    fn pause(&mut self, paused: bool, now: Instant) {
+        self.paused = paused;
+        self.moved = now;
+        self.report(Event::Paused(paused));
+    }
+
+    fn conclude(&mut self, root: Hash, now: Instant) -> Result<(), Violation> {
+        self.note_hashes();
+        if self.ledger.share_root() != Some(root) {
+            return Err(Violation::RootMismatch);
+        }
+        self.send(&Ctl::Done { root }, now);
+        self.phase = Phase::Closing;
+        Ok(())
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), TransferError> {
+        if self.stalls() && now >= self.moved + STALL_MAX {
+            return Err(TransferError::Stalled);
+        }
+        if self.liveness.check(now)? {
+            self.send(&Ctl::Ping, now);
+        }
+        Ok(())
+    }
+
+    /// Whether the receiver is expected to ask for something.
+    fn stalls(&self) -> bool {
+        self.phase == Phase::Serving && !self.paused
+    }
+
+    fn deadline(&self) -> Instant {
+        let deadline = self.liveness.deadline();
+        if self.stalls() { deadline.min(self.moved + STALL_MAX) } else { deadline }
+    }
+
+    fn send(&mut self, frame: &Ctl, now: Instant) {
+        self.liveness.spoke(now);
+        self.outputs.push_back(Output::Send(frame.encode()));
+    }
+
+    fn report(&mut self, event: Event) {
+        self.outputs.push_back(Output::Report(event));
+    }
+
+    /// Tells the peer why this side gives up, if it can still use that.
+    fn say_why(&mut self, error: &TransferError, now: Instant) {
+        self.phase = Phase::Finished;
+        if let Some(code) = error.abort_code() {
+            self.send(&Ctl::Abort { code }, now);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! `Window`: how many bytes the receiver may have asked for and not yet got.
+//!
+//! It follows twice the measured delivery rate times the lowest round-trip time. It is the outer congestion control of the
+//! data channels, whose stacks recover badly from a queue that overflows, and it is what keeps memory flat.
+
+use std::time::{Duration, Instant};
+
+use crate::limits::{WINDOW_BYTES_MAX, WINDOW_BYTES_MIN, WINDOW_BYTES_START, WINDOW_SLACK};
+
+/// The size of the window, from what was seen of the path.
+#[derive(Debug)]
+pub(crate) struct Window {
+    bytes: u64,
+    /// Lowest time from a request to its first byte, and when it was seen.
+    round_trip: Option<(Duration, Instant)>,
+    /// A request whose first byte has not come, and when it left.
+    probe: Option<Instant>,
+    sample: Sample,
+    /// The last delivery rates, bytes a second, newest last.
+    rates: [f64; RATES],
+}
+
+#[derive(Debug)]
+struct Sample {
+    since: Instant,
+    bytes: u64,
+}
+
+impl Window {
+    pub(crate) const fn new(now: Instant) -> Self {
+        let sample = Sample { since: now, bytes: 0 };
+        Self { bytes: WINDOW_BYTES_START, round_trip: None, probe: None, sample, rates: [0.0; RATES] }
+    }
+
+    /// The most bytes to have outstanding.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Notes that a request left while `outstanding` bytes were asked for before it.
+    pub(crate) const fn requested(&mut self, outstanding: u64, now: Instant) {
+        if outstanding == 0 {
+            // Nothing was on its way, so the time until now says nothing about the rate.
+            self.sample = Sample { since: now, bytes: 0 };
+            self.probe = Some(now);
+        }
+    }
+
+    /// Notes delivered bytes.
+    pub(crate) fn delivered(&mut self, bytes: u64, now: Instant) {
+        if let Some(left) = self.probe.take() {
+            self.saw_round_trip(now.saturating_duration_since(left), now);
+        }
+        self.sample.bytes += bytes;
+        let elapsed = now.saturating_duration_since(self.sample.since);
+        if elapsed >= self.reach().max(SAMPLE_MIN) {
+            self.rates.rotate_left(1);
+            self.rates[RATES - 1] = self.sample.bytes as f64 / elapsed.as_secs_f64();
+            self.sample = Sample { since: now, bytes: 0 };
+            self.resize();
+        }
+    }
+
+    fn saw_round_trip(&mut self, seen: Duration, now: Instant) {
+        let stale = |at: Instant| now.saturating_duration_since(at) > ROUND_TRIP_VALID;
+        if self.round_trip.is_none_or(|(lowest, at)| seen <= lowest || stale(at)) {
+            self.round_trip = Some((seen, now));
+        }
+    }
+
+    /// The time that a byte takes from being asked for to being here, with an idle path.
+    fn reach(&self) -> Duration {
+        self.round_trip.map_or(Duration::ZERO, |(lowest, _)| lowest) + WINDOW_SLACK
+    }
+
+    fn resize(&mut self) {
+        let rate = self.rates.iter().copied().fold(0.0, f64::max);
+        let bytes = 2.0 * rate * self.reach().as_secs_f64();
+        self.bytes = (bytes as u64).clamp(WINDOW_BYTES_MIN, WINDOW_BYTES_MAX);
+    }
+}
+
+/// Over how many samples the rate is the highest one: a short dip does not shrink the window.
+const RATES: usize = 8;
+
+/// The shortest sample, so that a burst of arrivals is not taken for a rate.
+const SAMPLE_MIN: Duration = Duration::from_millis(10);
+
+/// How long a lowest round trip is believed; the path may have changed after that.
+const ROUND_TRIP_VALID: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_follows_twice_the_bandwidth_delay_product() {
+        // 12.5 MB/s, 40 ms
+        assert_eq!(settle(12_500, Duration::from_millis(40)), 2 * 12_500 * 45);
+    }
+
+    #[test]
+    fn a_slow_path_keeps_the_smallest_window() {
+        assert_eq!(settle(100, Duration::from_millis(100)), WINDOW_BYTES_MIN);
+    }
+
+    #[test]
+    fn a_huge_path_stays_under_the_largest_window() {
+        assert_eq!(settle(1_000_000, Duration::from_millis(200)), WINDOW_BYTES_MAX);
+    }
+
+    /// The window after a second of steady delivery, `rate` in bytes a millisecond.
+    fn settle(rate: u64, round_trip: Duration) -> u64 {
+        let start = Instant::now();
+        let mut window = Window::new(start);
+        window.requested(0, start);
+        let arrival = start + round_trip;
+        window.delivered(1, arrival);
+        for ms in 1..1000 {
+            window.delivered(rate, arrival + Duration::from_millis(ms));
+        }
+        // The first sample also counts the round trip, so it is lower than the others.
+        window.bytes().next_multiple_of(1000)
+    }
+}

@@ -1,0 +1,200 @@
+//! Whole transfers over a simulated link.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use p2pshare_protocol::ctl::{AbortCode, Ctl, SkipReason};
+use p2pshare_protocol::error::{TransferError, Violation};
+use p2pshare_protocol::hash::Hash;
+use p2pshare_protocol::limits::{CHUNK_BYTES, WINDOW_BYTES_MAX, WINDOW_BYTES_START};
+use p2pshare_protocol::offer::EntryId;
+use p2pshare_protocol::receiver::{self, Acceptance};
+use p2pshare_protocol::sender;
+
+use crate::link::{Link, Packet, content};
+
+const MIB: usize = CHUNK_BYTES as usize;
+
+#[test]
+fn files_and_folders_arrive_as_they_were() {
+    let sizes = [0, 1, MIB - 1, MIB, MIB + 1, 9 * MIB + 77, 4096];
+    let mut contents: Vec<_> = (0..).zip(sizes).map(|(n, size)| Some(content(n, size))).collect();
+    contents.insert(3, None);
+    let mut link = Link::new(&contents);
+    assert_eq!(link.run(), Ok(()));
+    for (id, content) in (0..).map(EntryId).zip(&contents) {
+        let expected = content.as_deref().unwrap_or_default();
+        assert_eq!(link.disk.get(&id).map_or(&[][..], Vec::as_slice), expected, "{id:?}");
+        assert!(link.committed.contains(&id));
+    }
+    let total = sizes.iter().sum::<usize>() as u64;
+    assert_eq!(link.data_bytes, total, "every byte travels once");
+    assert!(link.sender_events.contains(&sender::Event::Progress { bytes: total, entries: 8 }));
+}
+
+#[test]
+fn channels_may_overtake_each_other() {
+    for (ctl, data) in [(1, 300), (300, 1)] {
+        let mut link = Link::new(&[Some(content(1, 5 * MIB + 1)), Some(content(2, 100)), Some(content(3, MIB))]);
+        (link.ctl_delay, link.data_delay) = (Duration::from_millis(ctl), Duration::from_millis(data));
+        assert_eq!(link.run(), Ok(()));
+        assert_eq!(link.committed.len(), 3);
+    }
+}
+
+#[test]
+fn many_small_files_need_no_round_trip_each() {
+    let contents: Vec<_> = (0..2000).map(|n| Some(content(n, 4096))).collect();
+    let mut link = Link::new(&contents);
+    let start = link.now;
+    assert_eq!(link.run(), Ok(()));
+    assert_eq!(link.committed.len(), 2000);
+    assert!(link.now - start < Duration::from_secs(2), "took {:?} at 40 ms a round trip", link.now - start);
+}
+
+#[test]
+fn no_more_is_outstanding_than_the_window() {
+    let mut link = Link::new(&[Some(content(1, 64 * MIB))]);
+    link.data_delay = Duration::from_millis(200);
+    assert_eq!(link.run(), Ok(()));
+    assert!(link.outstanding_max >= WINDOW_BYTES_START);
+    assert!(link.outstanding_max <= WINDOW_BYTES_MAX);
+}
+
+#[test]
+fn an_empty_offer_is_done_at_once() {
+    let mut link = Link::new(&[]);
+    assert_eq!(link.run(), Ok(()));
+}
+
+#[test]
+fn only_chosen_entries_travel() {
+    let contents: Vec<_> = (0..5).map(|n| Some(content(n, 1000))).collect();
+    let mut link = Link::new(&contents);
+    let entries = [0, 2, 3].map(EntryId).to_vec();
+    link.acceptance = Some(Acceptance { entries: entries.clone(), ..Acceptance::default() });
+    assert_eq!(link.run(), Ok(()));
+    assert_eq!(link.disk.keys().copied().collect::<Vec<_>>(), entries);
+    assert_eq!(link.data_bytes, 3000);
+}
+
+#[test]
+fn chunks_of_an_earlier_session_are_verified_and_not_sent_again() {
+    let file = content(1, 10 * MIB);
+    let hash = |chunk: usize| Hash::of_chunk(&file[chunk * MIB..(chunk + 1) * MIB]);
+    let mut present: Vec<_> = [0, 1, 2, 5, 9].map(|chunk| (chunk as u64, hash(chunk))).to_vec();
+    present[3].1 = Hash([7; 32]);
+    let mut link = Link::new(&[Some(file.clone())]);
+    let mut disk = file.clone();
+    disk[3 * MIB..5 * MIB].fill(0);
+    disk[5 * MIB..9 * MIB].fill(1);
+    link.disk.insert(EntryId(0), disk);
+    let present = BTreeMap::from([(EntryId(0), present)]);
+    link.acceptance = Some(Acceptance { entries: vec![EntryId(0)], present });
+    assert_eq!(link.run(), Ok(()));
+    assert_eq!(link.disk[&EntryId(0)], file);
+    assert_eq!(link.data_bytes, 6 * MIB as u64, "four chunks were there, and a fifth with the wrong hash");
+}
+
+#[test]
+fn a_changed_source_ends_only_its_own_entry() {
+    let contents: Vec<_> = (0..3).map(|n| Some(content(n, 3 * MIB))).collect();
+    let mut link = Link::new(&contents);
+    link.bad_reads.insert((EntryId(1), 2), SkipReason::Changed);
+    assert_eq!(link.run(), Ok(()));
+    assert_eq!(link.committed, [EntryId(0), EntryId(2)]);
+    assert_eq!(link.discarded, [EntryId(1)]);
+    let skipped = receiver::Event::Skipped { entry: EntryId(1), reason: SkipReason::Changed };
+    assert!(link.receiver_events.contains(&skipped));
+}
+
+#[test]
+fn an_entry_that_cannot_be_stored_ends_only_itself() {
+    let contents: Vec<_> = (0..3).map(|n| Some(content(n, 3 * MIB))).collect();
+    let mut link = Link::new(&contents);
+    link.bad_writes.push(EntryId(0));
+    assert_eq!(link.run(), Ok(()));
+    assert_eq!(link.committed, [EntryId(1), EntryId(2)]);
+    assert!(link.sender.skipped().contains(&EntryId(0)));
+}
+
+#[test]
+fn a_damaged_chunk_is_asked_for_once_more() {
+    let mut link = Link::new(&[Some(content(1, 4 * MIB))]);
+    link.damage.insert((EntryId(0), 2), 1);
+    assert_eq!(link.run(), Ok(()));
+    assert_eq!(link.data_bytes, 5 * MIB as u64);
+}
+
+#[test]
+fn a_chunk_that_stays_damaged_ends_the_transfer() {
+    let mut link = Link::new(&[Some(content(1, 4 * MIB))]);
+    link.damage.insert((EntryId(0), 2), 2);
+    assert_eq!(link.run(), Err(TransferError::Corrupt));
+    assert_eq!(link.committed, []);
+}
+
+#[test]
+fn stopping_one_side_tells_the_other() {
+    let mut link = Link::new(&[Some(content(1, 100))]);
+    assert_eq!(link.stop_receiver(AbortCode::Canceled), Err(TransferError::Aborted(AbortCode::Canceled)));
+}
+
+#[test]
+fn a_silent_peer_is_noticed() {
+    let mut link = Link::new(&[Some(content(1, 8 * MIB))]);
+    let mut left = 100;
+    link.tamper = Box::new(move |packet| {
+        left -= i32::from(left > 0);
+        (left > 0).then_some(packet)
+    });
+    assert_eq!(link.run(), Err(TransferError::Silent));
+}
+
+#[test]
+fn a_sender_serves_nothing_that_was_not_offered_and_accepted() {
+    let outside = [(1, 0, 1), (u32::MAX, 0, 1), (0, 0, 101), (0, 100, 100), (0, 5, 4), (0, u64::MAX - 1, u64::MAX)];
+    for (entry, from, to) in outside {
+        let want = Ctl::Want { ranges: vec![(EntryId(entry), from, to)] };
+        assert_eq!(inject_to_sender(&want), Err(Violation::OutOfOffer("want").into()), "{want:?}");
+    }
+    let accept = Ctl::Accept { select: None, last: true };
+    assert_eq!(inject_to_sender(&accept), Err(Violation::Unexpected("accept").into()), "an offer is taken once");
+}
+
+#[test]
+fn a_receiver_takes_nothing_that_it_did_not_ask_for() {
+    let data = |entry: u32, offset: u64, length: usize| {
+        let mut message = entry.to_be_bytes().to_vec();
+        message.extend(offset.to_be_bytes());
+        message.resize(12 + length, 7);
+        Packet::DataToReceiver(message)
+    };
+    // The first frame of the honest sender is 100 bytes at 0 of entry 0.
+    for bad in [data(0, 1, 10), data(0, 0, 101), data(1, 0, 1), data(7, 0, 1), data(0, u64::MAX - 5, 2)] {
+        assert_eq!(inject_data(bad.clone()), Err(Violation::Unrequested.into()), "{bad:?}");
+    }
+}
+
+/// What the sender says to a frame that arrives instead of the receiver's first `want`.
+fn inject_to_sender(frame: &Ctl) -> Result<(), TransferError> {
+    let mut link = Link::new(&[Some(content(1, 100)), None]);
+    let frame = frame.encode();
+    link.tamper = Box::new(move |packet| match packet {
+        Packet::CtlToSender(bytes) if matches!(Ctl::decode(&bytes), Ok(Ctl::Want { .. })) => {
+            Some(Packet::CtlToSender(frame.clone()))
+        }
+        other @ (Packet::CtlToSender(_) | Packet::CtlToReceiver(_) | Packet::DataToReceiver(_)) => Some(other),
+    });
+    link.run()
+}
+
+/// What the receiver says to a data frame that arrives instead of the first one.
+fn inject_data(bad: Packet) -> Result<(), TransferError> {
+    let mut link = Link::new(&[Some(content(1, 100)), None]);
+    link.tamper = Box::new(move |packet| match packet {
+        Packet::DataToReceiver(_) => Some(bad.clone()),
+        other @ (Packet::CtlToSender(_) | Packet::CtlToReceiver(_)) => Some(other),
+    });
+    link.run()
+}
