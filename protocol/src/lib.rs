@@ -4,3 +4,7 @@ pub mod entry_path;
 pub mod hash;
 pub mod limits;
 pub mod offer;
+
+pub mod envelope;
+pub mod room;
+pub mod server_config;
