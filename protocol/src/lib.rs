@@ -21,3 +21,7 @@ pub mod sender;
 mod ledger;
 mod liveness;
 mod window;
+
+pub mod envelope;
+pub mod room;
+pub mod server_config;

@@ -13,6 +13,15 @@ pub const CTL_FRAME_BYTES_MAX: usize = 8 * 1024;
 /// The deepest nesting of a control frame's JSON.
 pub const CTL_FRAME_DEPTH_MAX: usize = 16;
 
+/// The longest message between a client and the signalling server, in bytes of JSON; also the longest WebSocket frame.
+pub const ENVELOPE_BYTES_MAX: usize = 32 * 1024;
+
+/// The deepest nesting of an envelope's JSON: the messages themselves need 2, the rest is room for unknown keys.
+pub const ENVELOPE_DEPTH_MAX: usize = 8;
+
+/// The longest opaque body that the signalling server relays, in bytes before base64url.
+pub const BODY_BYTES_MAX: usize = 16 * 1024;
+
 /// The payload of one data frame towards a browser, in bytes: larger messages monopolise the association.
 pub const DATA_PAYLOAD_BYTES: usize = 64 * 1024;
 

@@ -1,0 +1,541 @@
+//! What a client and the signalling server say to each other: JSON in WebSocket text frames.
+//!
+//! ```text
+//!        host                         server                        guest
+//!  create{v, kind, ttl, max}  ─────────▶
+//!        ◀───────── created{room, token, expires}
+//!                                        ◀─────────  join{v, room}
+//!        ◀───────── peer{cid, room}      ─────────▶  joined{cid, room}
+//!  to{cid, body}              ─────────▶ ─────────▶  from{cid: 0, body}
+//!        ◀───────── from{cid, body}      ◀─────────  to{body}
+//!  report{cid, what: ok}      ─────────▶             (the 15 s of the handshake are over)
+//!        ◀───────── left{cid, why}       ◀─────────  bye
+//!  bye                        ─────────▶
+//! ```
+//!
+//! - A host names its guests by `cid`, a number that the server gives out and never uses twice on one socket.
+//!   A guest has one counterpart, the host, whose `cid` is 0 and may be left out.
+//! - One socket is the host of up to four rooms (`room` says which) or the guest of one, never both.
+//! - A host that lost its socket sends `create` with `room` and `token` within 60 s and has its room back. Its guests
+//!   got `left` and have to join again.
+//! - The host reports each guest's proof, once, before any password: `ok` ends the handshake's 15 s and counts towards
+//!   `max`; `bad_proof` also removes the guest. A host that removes a guest itself gets no `left` for it.
+//! - After `left` a guest's socket is free to join again; after `error` a socket stays open, except `protocol`.
+//!
+//! Keys that are not known are ignored. A type that is not known, like anything else that is malformed, is refused.
+
+use std::fmt;
+use std::num::NonZeroU32;
+
+use data_encoding::BASE64URL_NOPAD;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+use crate::limits::{BODY_BYTES_MAX, ENVELOPE_BYTES_MAX, ENVELOPE_DEPTH_MAX};
+use crate::room::RoomId;
+
+/// What a client says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ClientMessage {
+    /// Opens a room, or takes back one's own after a lost socket; answered by `created` or `error`.
+    Create {
+        /// The protocol version.
+        v: u32,
+        /// How guests find the room.
+        kind: RoomKind,
+        /// The room's name. Absent for a new code: the server then gives out a nameplate.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<RoomId>,
+        /// The token of `created`, to take the room back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<Token>,
+        /// How long the room shall live, in seconds; the server's default if absent, cut to its maximum.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ttl: Option<u32>,
+        /// How many guests may prove themselves; any number if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max: Option<NonZeroU32>,
+    },
+    /// Enters a room as a guest; answered by `joined` or `error`.
+    Join {
+        /// The protocol version.
+        v: u32,
+        /// The room's name.
+        room: RoomId,
+    },
+    /// Passes a body on to the other side.
+    To {
+        /// Which guest; 0, the host, if absent.
+        #[serde(default, skip_serializing_if = "Cid::is_host")]
+        cid: Cid,
+        /// What only the other side understands.
+        body: Body,
+    },
+    /// Removes a guest (host only).
+    Kick {
+        /// Which guest.
+        cid: Cid,
+        /// What the guest is told.
+        why: Why,
+    },
+    /// Says how a guest's proof went (host only).
+    Report {
+        /// Which guest.
+        cid: Cid,
+        /// The outcome.
+        what: Outcome,
+    },
+    /// Asks for access to the relay for one pairing.
+    Turn {
+        /// Which guest; 0, the host, if absent.
+        #[serde(default, skip_serializing_if = "Cid::is_host")]
+        cid: Cid,
+    },
+    /// Ends one of the host's rooms, or leaves for good.
+    Bye {
+        /// Which room to end; everything, if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<RoomId>,
+    },
+    /// Answers `need_pow`.
+    Pow {
+        /// The proof.
+        stamp: String,
+    },
+}
+
+/// What the server says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerMessage {
+    /// The room is there. Answers to several `create` come in their order.
+    Created {
+        /// The room's name.
+        room: RoomId,
+        /// Takes the room back after a lost socket.
+        token: Token,
+        /// How long the room lives from now, in seconds.
+        expires: u32,
+    },
+    /// The guest is in the room.
+    Joined {
+        /// The guest's number at the host.
+        cid: Cid,
+        /// The room's name.
+        room: RoomId,
+    },
+    /// A guest has entered one of the host's rooms.
+    Peer {
+        /// The guest's number.
+        cid: Cid,
+        /// The room it entered.
+        room: RoomId,
+    },
+    /// A body from the other side.
+    From {
+        /// Which guest; 0, the host, if absent.
+        #[serde(default)]
+        cid: Cid,
+        /// What only the two sides understand.
+        body: Body,
+    },
+    /// The other side is gone.
+    Left {
+        /// Which guest; 0, the host, if absent.
+        #[serde(default)]
+        cid: Cid,
+        /// Why.
+        why: Why,
+    },
+    /// One of the host's rooms is gone; its guests are as well.
+    Ended {
+        /// The room's name.
+        room: RoomId,
+        /// Why.
+        why: Why,
+    },
+    /// Access to the relay.
+    Turn {
+        /// The relay's addresses.
+        urls: Vec<String>,
+        /// The user name.
+        username: String,
+        /// The password.
+        credential: String,
+        /// How long this access lasts, in seconds.
+        ttl: u32,
+    },
+    /// A request was refused.
+    Error {
+        /// Why.
+        code: ErrorCode,
+        /// The room that was asked for, if one was named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<RoomId>,
+        /// When trying again may help, in seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after: Option<u32>,
+    },
+    /// The request is done after a proof of work.
+    NeedPow {
+        /// How many leading zero bits the proof has to have.
+        bits: u8,
+        /// What the proof is made over.
+        salt: String,
+    },
+}
+
+/// How guests find a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoomKind {
+    /// By a code; the server gives out the nameplate.
+    Code,
+    /// By a link; the host names the room.
+    Link,
+    /// By the key of an interrupted session; the host names the room.
+    Resume,
+}
+
+/// The outcome of a guest's proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The guest knows the code.
+    Ok,
+    /// It does not.
+    BadProof,
+}
+
+/// Why a side or a room is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// It said `bye`.
+    Left,
+    /// Its socket was lost.
+    Lost,
+    /// The host removed it.
+    Kicked,
+    /// The guest's proof was wrong.
+    BadProof,
+    /// The handshake took too long, or a guest from elsewhere needed the place.
+    TimedOut,
+    /// The room reached the end of its life.
+    Expired,
+    /// Another socket with the room's token took it over.
+    Replaced,
+}
+
+/// Why the server refused a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// No such room: it never existed, has expired, or is used up. Which of these is not told.
+    NotActive,
+    /// Too many handshakes in this room, or its host is away: try again soon.
+    Busy,
+    /// Too many requests from this source.
+    RateLimited,
+    /// The server does not speak this protocol version.
+    Version,
+    /// The server has no room for more.
+    ServerFull,
+    /// The name is in use by another host.
+    Taken,
+    /// This server has no relay.
+    NoRelay,
+    /// The message broke the rules; the server closes the socket.
+    Protocol,
+}
+
+/// A guest's number on its host's socket, from 1; 0 is the host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Cid(pub u32);
+
+impl Cid {
+    /// The host, as its guests name it.
+    pub const HOST: Self = Self(0);
+
+    /// Whether this is the host.
+    #[must_use]
+    pub const fn is_host(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl fmt::Display for Cid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A message between the two sides that the server cannot read, at most [`BODY_BYTES_MAX`] long.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Body(Vec<u8>);
+
+impl Body {
+    /// Wraps a peer message.
+    ///
+    /// # Errors
+    /// It is longer than [`BODY_BYTES_MAX`].
+    pub fn new(bytes: Vec<u8>) -> Result<Self, BodyError> {
+        if bytes.len() > BODY_BYTES_MAX { Err(BodyError::TooLong) } else { Ok(Self(bytes)) }
+    }
+
+    /// The peer message.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The peer message, without a copy.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body({} bytes)", self.0.len())
+    }
+}
+
+impl From<Body> for String {
+    fn from(body: Body) -> Self {
+        BASE64URL_NOPAD.encode(&body.0)
+    }
+}
+
+impl TryFrom<String> for Body {
+    type Error = BodyError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::new(BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| BodyError::NotBase64)?)
+    }
+}
+
+/// A text is no body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// More bytes than a body may have.
+    #[error("a body is at most {BODY_BYTES_MAX} bytes")]
+    TooLong,
+    /// Not unpadded base64url.
+    #[error("a body is base64url without padding")]
+    NotBase64,
+}
+
+/// Proves that a socket belongs to a room's host. Compared in constant time, never printed.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Token([u8; 16]);
+
+impl Token {
+    /// Makes a token of random bytes.
+    #[must_use]
+    pub const fn new(random: [u8; 16]) -> Self {
+        Self(random)
+    }
+}
+
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Token {}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+impl From<Token> for String {
+    fn from(token: Token) -> Self {
+        BASE64URL_NOPAD.encode(&token.0)
+    }
+}
+
+impl TryFrom<String> for Token {
+    type Error = TokenError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| TokenError)?;
+        bytes.try_into().map(Self).map_err(|_| TokenError)
+    }
+}
+
+/// A text is no token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a token is 16 bytes of base64url without padding")]
+pub struct TokenError;
+
+impl ClientMessage {
+    /// Reads a client's message.
+    ///
+    /// # Errors
+    /// The text is too long, too deep, or no message.
+    pub fn decode(text: &str) -> Result<Self, EnvelopeError> {
+        decode(text)
+    }
+
+    /// The message as the server reads it.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        encode(self)
+    }
+}
+
+impl ServerMessage {
+    /// Reads a server's message.
+    ///
+    /// # Errors
+    /// The text is too long, too deep, or no message.
+    pub fn decode(text: &str) -> Result<Self, EnvelopeError> {
+        decode(text)
+    }
+
+    /// The message as a client reads it.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        encode(self)
+    }
+}
+
+/// A text is no message.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnvelopeError {
+    /// More bytes than a message may have.
+    #[error("a message is at most {ENVELOPE_BYTES_MAX} bytes")]
+    TooLong,
+    /// Nested deeper than any message is.
+    #[error("a message is nested at most {ENVELOPE_DEPTH_MAX} deep")]
+    TooDeep,
+    /// Not a message of the list.
+    #[error("not a message: {0}")]
+    Malformed(#[from] serde_json::Error),
+}
+
+fn decode<T: DeserializeOwned>(text: &str) -> Result<T, EnvelopeError> {
+    if text.len() > ENVELOPE_BYTES_MAX {
+        return Err(EnvelopeError::TooLong);
+    }
+    if depth(text) > ENVELOPE_DEPTH_MAX {
+        return Err(EnvelopeError::TooDeep);
+    }
+    Ok(serde_json::from_str(text)?)
+}
+
+fn encode<T: Serialize>(message: &T) -> String {
+    serde_json::to_string(message).expect("messages have string keys and infallible fields")
+}
+
+/// How deep the brackets of a JSON text are nested; an upper bound if the text is malformed.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VECTORS: &str = include_str!("../vectors/envelope.json");
+
+    #[derive(Deserialize)]
+    struct Vectors {
+        client: Vec<serde_json::Value>,
+        server: Vec<serde_json::Value>,
+        refused: Vec<Refused>,
+    }
+
+    #[derive(Deserialize)]
+    struct Refused {
+        why: String,
+        text: String,
+    }
+
+    fn vectors() -> Vectors {
+        serde_json::from_str(VECTORS).unwrap()
+    }
+
+    #[test]
+    fn every_golden_message_survives_decoding_and_encoding() {
+        for value in vectors().client {
+            let again = ClientMessage::decode(&value.to_string()).unwrap().encode();
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&again).unwrap(), value);
+        }
+        for value in vectors().server {
+            let again = ServerMessage::decode(&value.to_string()).unwrap().encode();
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&again).unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn every_golden_malformed_message_is_refused() {
+        for Refused { why, text } in vectors().refused {
+            assert!(ClientMessage::decode(&text).is_err(), "{why}");
+            assert!(ServerMessage::decode(&text).is_err(), "{why}");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_are_ignored() {
+        let text = r#"{"type":"join","v":1,"room":"12","colour":{"deep":[1]}}"#;
+        let room = RoomId::parse("12").unwrap();
+        assert_eq!(ClientMessage::decode(text).unwrap(), ClientMessage::Join { v: 1, room });
+    }
+
+    #[test]
+    fn a_guest_need_not_name_the_host() {
+        let message = ClientMessage::decode(r#"{"type":"to","body":"AAE"}"#).unwrap();
+        assert_eq!(message, ClientMessage::To { cid: Cid::HOST, body: Body::new(vec![0, 1]).unwrap() });
+    }
+
+    #[test]
+    fn the_longest_body_fits_into_a_message_and_one_byte_more_does_not() {
+        let body = Body::new(vec![7; BODY_BYTES_MAX]).unwrap();
+        let text = ClientMessage::To { cid: Cid(u32::MAX), body }.encode();
+        assert!(text.len() <= ENVELOPE_BYTES_MAX);
+        assert!(ClientMessage::decode(&text).is_ok());
+        let longer = format!(r#"{{"type":"to","body":"{}"}}"#, BASE64URL_NOPAD.encode(&[7; BODY_BYTES_MAX + 1]));
+        assert!(matches!(ClientMessage::decode(&longer), Err(EnvelopeError::Malformed(_))));
+    }
+
+    #[test]
+    fn long_and_deep_texts_are_refused_before_they_are_parsed() {
+        let long = format!(r#"{{"type":"bye","pad":"{}"}}"#, "x".repeat(ENVELOPE_BYTES_MAX));
+        assert!(matches!(ClientMessage::decode(&long), Err(EnvelopeError::TooLong)));
+        let deep = "[".repeat(10_000);
+        assert!(matches!(ClientMessage::decode(&deep), Err(EnvelopeError::TooDeep)));
+        let brackets_in_text = r#"{"type":"bye","pad":"[[[[[[[[[[[\"[[[["}"#;
+        assert!(ClientMessage::decode(brackets_in_text).is_ok());
+    }
+
+    #[test]
+    fn secrets_and_bodies_are_not_printed() {
+        assert_eq!(format!("{:?}", Token::new([0xab; 16])), "Token(..)");
+        assert_eq!(format!("{:?}", Body::new(vec![0xab; 3]).unwrap()), "Body(3 bytes)");
+    }
+}

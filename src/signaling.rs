@@ -1,0 +1,223 @@
+//! The signalling client: one WebSocket to the server, typed messages both ways.
+//!
+//! A task of its own keeps the socket: it answers the server's pings and notices its silence whether or not anybody is
+//! waiting for a message.
+
+mod config;
+mod dial;
+mod error;
+mod server_url;
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use p2pshare_protocol::envelope::{ClientMessage, ServerMessage};
+use p2pshare_protocol::limits::ENVELOPE_BYTES_MAX;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
+
+pub use config::fetch_config;
+pub use error::SignalingError;
+pub use server_url::{ServerUrl, ServerUrlError};
+
+/// A connection to a signalling server. Dropping it closes the socket.
+#[derive(Debug)]
+pub struct Signaling {
+    sender: SignalingSender,
+    receiver: SignalingReceiver,
+}
+
+impl Signaling {
+    /// Connects to a server's `/ws`, over TLS if its address says so. Gives up after 10 s.
+    ///
+    /// # Errors
+    /// The server cannot be reached, its certificate is not trusted, or it refuses.
+    pub async fn connect(server: &ServerUrl) -> Result<Self, SignalingError> {
+        let opened = timeout(CONNECT_MAX, open(server)).await;
+        let socket = opened.map_err(|_| SignalingError::TimedOut { server: server.clone() })??;
+        let (outgoing, requests) = mpsc::channel(OUTGOING_MAX);
+        let (events, incoming) = mpsc::channel(INCOMING_MAX);
+        let task = tokio::spawn(async move { Connection { socket, requests, events }.run().await });
+        Ok(Self {
+            sender: SignalingSender { outgoing: outgoing.clone() },
+            receiver: SignalingReceiver { outgoing, incoming, task },
+        })
+    }
+
+    /// Hands a message to the socket; waits while 64 others are queued.
+    ///
+    /// # Errors
+    /// The connection is closed; [`Signaling::next`] says why.
+    pub async fn send(&self, message: ClientMessage) -> Result<(), SignalingError> {
+        self.sender.send(message).await
+    }
+
+    /// Waits for the next message. Cancelling it loses nothing.
+    ///
+    /// # Errors
+    /// The connection is closed, lost, or the server broke the protocol. After an error only `Closed` follows.
+    pub async fn next(&mut self) -> Result<ServerMessage, SignalingError> {
+        self.receiver.next().await
+    }
+
+    /// Sends what is queued, says goodbye and waits for it to leave, for at most a second.
+    pub async fn close(self) {
+        self.receiver.close().await;
+    }
+
+    /// Parts the two directions. The socket closes when the receiver goes.
+    #[must_use]
+    pub fn split(self) -> (SignalingSender, SignalingReceiver) {
+        (self.sender, self.receiver)
+    }
+}
+
+/// The sending half of a [`Signaling`], for as many tasks as need it.
+#[derive(Debug, Clone)]
+pub struct SignalingSender {
+    outgoing: mpsc::Sender<Request>,
+}
+
+impl SignalingSender {
+    /// Hands a message to the socket; waits while 64 others are queued.
+    ///
+    /// # Errors
+    /// The connection is closed; [`SignalingReceiver::next`] says why.
+    pub async fn send(&self, message: ClientMessage) -> Result<(), SignalingError> {
+        let request = Request::Send(message.encode());
+        self.outgoing.send(request).await.map_err(|_| SignalingError::Closed { code: None })
+    }
+}
+
+/// The receiving half of a [`Signaling`].
+#[derive(Debug)]
+pub struct SignalingReceiver {
+    outgoing: mpsc::Sender<Request>,
+    incoming: mpsc::Receiver<Result<ServerMessage, SignalingError>>,
+    task: JoinHandle<()>,
+}
+
+impl SignalingReceiver {
+    /// Waits for the next message. Cancelling it loses nothing.
+    ///
+    /// # Errors
+    /// The connection is closed, lost, or the server broke the protocol. After an error only `Closed` follows.
+    pub async fn next(&mut self) -> Result<ServerMessage, SignalingError> {
+        self.incoming.recv().await.unwrap_or(Err(SignalingError::Closed { code: None }))
+    }
+
+    /// Sends what is queued, says goodbye and waits for it to leave, for at most a second.
+    pub async fn close(mut self) {
+        let goodbye = async {
+            if self.outgoing.send(Request::Close).await.is_ok() {
+                let _ = (&mut self.task).await;
+            }
+        };
+        if timeout(CLOSE_MAX, goodbye).await.is_err() {
+            self.task.abort();
+        }
+    }
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn open(server: &ServerUrl) -> Result<Socket, SignalingError> {
+    dial::install_crypto();
+    let stream = dial::connect(server.host(), server.port())
+        .await
+        .map_err(|source| SignalingError::Unreachable { server: server.clone(), source })?;
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .max_message_size(Some(ENVELOPE_BYTES_MAX))
+        .max_frame_size(Some(ENVELOPE_BYTES_MAX));
+    let (socket, _response) = client_async_tls_with_config(server.websocket(), stream, Some(config), None)
+        .await
+        .map_err(|e| SignalingError::from_handshake(server, e))?;
+    Ok(socket)
+}
+
+/// What the halves ask of the task.
+#[derive(Debug)]
+enum Request {
+    Send(String),
+    Close,
+}
+
+/// The task's side of the connection.
+struct Connection {
+    socket: Socket,
+    requests: mpsc::Receiver<Request>,
+    events: mpsc::Sender<Result<ServerMessage, SignalingError>>,
+}
+
+impl Connection {
+    async fn run(mut self) {
+        if let Err(error) = self.exchange().await {
+            // The reader may be gone or far behind; then there is nobody to tell.
+            let _ = self.events.try_send(Err(error));
+        }
+        let _ = timeout(CLOSE_MAX, self.socket.close(None)).await;
+    }
+
+    /// Carries messages both ways until either side has enough.
+    async fn exchange(&mut self) -> Result<(), SignalingError> {
+        let mut deaf_at = Instant::now() + SILENCE_MAX;
+        loop {
+            tokio::select! {
+                () = self.events.closed() => return Ok(()),
+                request = self.requests.recv() => match request {
+                    Some(Request::Send(text)) => self.write(text, deaf_at).await?,
+                    Some(Request::Close) | None => return Ok(()),
+                },
+                frame = timeout_at(deaf_at, self.socket.next()) => {
+                    let frame = frame.map_err(|_| SignalingError::Silent)?;
+                    deaf_at = Instant::now() + SILENCE_MAX;
+                    if let Some(message) = read(frame)? {
+                        self.events.try_send(Ok(message)).map_err(|_| SignalingError::Overrun)?;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn write(&mut self, text: String, deadline: Instant) -> Result<(), SignalingError> {
+        let sent = timeout_at(deadline, self.socket.send(Message::text(text))).await;
+        sent.map_err(|_| SignalingError::Silent)?.map_err(SignalingError::from_socket)
+    }
+}
+
+type Frame = Option<Result<Message, tokio_tungstenite::tungstenite::Error>>;
+
+/// Reads what came off the socket; pings and pongs are `None`.
+fn read(frame: Frame) -> Result<Option<ServerMessage>, SignalingError> {
+    match frame {
+        None => Err(SignalingError::Closed { code: None }),
+        Some(Err(error)) => Err(SignalingError::from_socket(error)),
+        Some(Ok(Message::Text(text))) => Ok(Some(ServerMessage::decode(&text)?)),
+        Some(Ok(Message::Close(frame))) => Err(SignalingError::Closed { code: frame.map(|f| f.code.into()) }),
+        Some(Ok(Message::Binary(_))) => Err(SignalingError::Binary),
+        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
+    }
+}
+
+/// How long reaching the server may take, name lookup, TLS and upgrade included.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// How long a goodbye may take.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
+
+/// How long a server may be silent: two of its pings, each 30 s, and half of one.
+const SILENCE_MAX: Duration = Duration::from_secs(75);
+
+/// How many messages wait to be sent.
+const OUTGOING_MAX: usize = 64;
+
+/// How many messages wait to be read, at most 8 MiB: more means that nobody reads, or that the server floods.
+const INCOMING_MAX: usize = 256;
+
+const READ_BUFFER_BYTES: usize = 8 * 1024;
