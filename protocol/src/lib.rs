@@ -8,20 +8,36 @@
 //! 3. drain `poll_output()` and do what it says until it says `Wait`;
 //! 4. repeat.
 
+pub mod code;
+pub mod cpace;
 pub mod ctl;
 pub mod data_frame;
 pub mod entry_path;
+pub mod envelope;
 pub mod error;
 pub mod hash;
+pub mod host_identity;
+pub mod keys;
 pub mod limits;
+pub mod link;
+pub mod lv;
 pub mod offer;
+pub mod pairing;
+pub mod password;
+pub mod peer_message;
 pub mod receiver;
+pub mod role;
+pub mod room;
+pub mod sdp;
+pub mod seal;
+pub mod sealed_frame;
 pub mod sender;
+pub mod server_config;
+pub mod short_number;
 
+mod base64url;
 mod ledger;
 mod liveness;
 mod window;
-
-pub mod envelope;
-pub mod room;
-pub mod server_config;
+#[cfg(test)]
+mod scripted_rng;

@@ -102,3 +102,85 @@ pub const WINDOW_SLACK: Duration = Duration::from_millis(5);
 
 /// How often a chunk that failed its hash is asked for again before the transfer is given up.
 pub const CHUNK_RETRIES_MAX: u8 = 1;
+
+// ---- Pairing -----------------------------------------------------------------------------------------------
+
+/// The fewest leading digits of a code.
+pub const NAMEPLATE_DIGITS_MIN: usize = 2;
+
+/// The most leading digits of a code: a server would need 5,000,000 live shares to give out more.
+pub const NAMEPLATE_DIGITS_MAX: usize = 8;
+
+/// The secret digits of a code that is typed without a dash.
+pub const SECRET_DIGITS_DEFAULT: usize = 4;
+
+/// The fewest secret digits: with five guesses an attacker succeeds once in 2,000 shares.
+pub const SECRET_DIGITS_MIN: usize = SECRET_DIGITS_DEFAULT;
+
+/// The most secret digits: more are better given as a link.
+pub const SECRET_DIGITS_MAX: usize = 12;
+
+/// The longest peer message, in bytes before base64url; the server relays no longer ones.
+pub const PEER_MESSAGE_BYTES_MAX: usize = 16 * 1024;
+
+/// The longest associated data of a key exchange, in bytes. This version uses 35.
+pub const ASSOCIATED_DATA_BYTES_MAX: usize = 256;
+
+/// The longest plaintext of a sealed frame, in bytes with its length and padding.
+pub const SEALED_PLAINTEXT_BYTES_MAX: usize = 8 * 1024;
+
+/// Sealed frames are padded to a multiple of this many bytes, so that their length says little.
+pub const SEALED_BLOCK_BYTES: usize = 256;
+
+/// The longest session description, in bytes; data channels alone need under 2 KiB.
+pub const SDP_BYTES_MAX: usize = 8 * 1024;
+
+/// The most candidates inside a session description.
+pub const SDP_CANDIDATES_MAX: usize = 32;
+
+/// The most candidates that one side may trickle.
+pub const TRICKLED_CANDIDATES_MAX: usize = 64;
+
+/// The longest candidate, in bytes.
+pub const CANDIDATE_BYTES_MAX: usize = 512;
+
+/// How long a handshake may take until both sides are proven.
+pub const HANDSHAKE_MAX: Duration = Duration::from_secs(15);
+
+/// How long a person may take for a password or for comparing the short number.
+pub const PERSON_MAX: Duration = Duration::from_secs(120);
+
+/// How many wrong proofs retire a code: with four secret digits a stranger succeeds once in 3,333 shares.
+pub const WRONG_PROOFS_MAX: u8 = 3;
+
+/// After how many handshakes that ended without the host's proof a guest refuses to try the code again.
+pub const UNPROVEN_HANDSHAKES_MAX: u8 = 2;
+
+/// How many attempts at the password one handshake allows.
+pub const PASSWORD_ATTEMPTS_MAX: u8 = 3;
+
+/// How many wrong passwords lock a share until its host allows more.
+pub const WRONG_PASSWORDS_MAX: u8 = 10;
+
+/// The longest password, in bytes of UTF-8.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
+
+/// argon2id memory of a share's password, in KiB (RFC 9106 and OWASP's second choice): 47 ms a try.
+pub const PASSWORD_MEMORY_KIB: u32 = 19_456;
+
+/// argon2id passes of a share's password.
+pub const PASSWORD_PASSES: u32 = 2;
+
+/// argon2id lanes of a share's password.
+pub const PASSWORD_LANES: u32 = 1;
+
+/// The most argon2id memory that a host may ask of a guest, in KiB.
+pub const PASSWORD_MEMORY_KIB_MAX: u32 = 64 * 1024;
+
+/// The most argon2id passes that a host may ask of a guest.
+pub const PASSWORD_PASSES_MAX: u32 = 4;
+
+/// The most argon2id lanes that a host may ask of a guest.
+pub const PASSWORD_LANES_MAX: u32 = 4;
+
+// ---- End of pairing ----------------------------------------------------------------------------------------

@@ -1,0 +1,199 @@
+//! The host's machine: says hello, checks the guest's proof, and hands over to [`ProvenGuest`].
+
+use std::time::Instant;
+
+use super::associated_data;
+use super::channel::Channel;
+use super::entropy::Entropy;
+use super::error::{PairingError, Violation};
+use super::secret::HostSecret;
+use super::{Failure, Input, Outbox, Output};
+use crate::cpace::Exchange;
+use crate::host_identity::HostIdentity;
+use crate::keys::{KeySchedule, Mode, Transcript};
+use crate::limits::HANDSHAKE_MAX;
+use crate::peer_message::{FailCode, GuestProof, HostHello, PeerMessage};
+use crate::role::Role;
+use crate::room::RoomId;
+use crate::sdp::{Sdp, SdpKind};
+use crate::sealed_frame::SealedFrame;
+
+use self::proven_guest::{Opening, ProvenGuest};
+
+mod proven_guest;
+
+/// What a host asks of a guest beyond the code or link.
+#[derive(Debug, Clone, Default)]
+pub struct HostOptions {
+    /// Whether both people compare the short number: by their wish, or because a wrong proof came before.
+    pub short_number: bool,
+}
+
+/// One handshake of a host with one guest.
+///
+/// Feed it [`Input`]s, drain [`Output`]s; see [`crate::pairing`] for the loop.
+pub struct HostPairing {
+    phase: Phase,
+    short_number: bool,
+    outbox: Outbox,
+}
+
+enum Phase {
+    Hello(Box<Hello>),
+    Guest(Box<ProvenGuest>),
+    Over,
+}
+
+/// What the host keeps until the guest's proof is there.
+struct Hello {
+    exchange: Exchange,
+    sid: [u8; 16],
+    ad: Vec<u8>,
+    mode: Mode,
+    room: RoomId,
+    identity: Option<HostIdentity>,
+    entropy: Entropy,
+}
+
+impl HostPairing {
+    /// Starts a handshake with the guest that came into `room`; the hello is the first output.
+    #[must_use]
+    pub fn new(secret: &HostSecret, room: &RoomId, options: HostOptions, entropy: Entropy, now: Instant) -> Self {
+        let (mode, sid, ad) = (secret.mode(), entropy.sid, associated_data::of_host());
+        let exchange = Exchange::new(Role::Host, &secret.prs(), &mode.ci(room), &sid, &entropy.scalar);
+        let mut outbox = Outbox { deadline: Some(now + HANDSHAKE_MAX), ..Outbox::default() };
+        outbox.send(&PeerMessage::HostHello(HostHello { sid, element: *exchange.element(), ad: ad.clone() }));
+        let HostOptions { short_number } = options;
+        let (room, identity) = (room.clone(), secret.identity());
+        let hello = Hello { exchange, sid, ad, mode, room, identity, entropy };
+        Self { phase: Phase::Hello(Box::new(hello)), short_number, outbox }
+    }
+
+    /// Takes in what happened; drain [`Self::poll_output`] afterwards. Once the pairing has failed or was
+    /// canceled, inputs have no effect.
+    ///
+    /// # Errors
+    /// When the pairing has failed. [`PairingError::WrongCode`] is to be counted before anything is sent on.
+    pub fn handle_input(&mut self, input: Input, now: Instant) -> Result<(), PairingError> {
+        if matches!(self.phase, Phase::Over) {
+            return Ok(());
+        }
+        if self.outbox.is_late(now) {
+            return self.fail(PairingError::TimedOut);
+        }
+        let result = match input {
+            Input::Received(bytes) => return self.receive(&bytes, now),
+            Input::Canceled => {
+                self.part(PairingError::Canceled);
+                return Ok(());
+            }
+            Input::TimedOut => Ok(()),
+            Input::LocalDescription(_) | Input::LocalCandidate(_) | Input::Confirmed(_) | Input::Password(_) => {
+                match &mut self.phase {
+                    Phase::Guest(guest) => guest.handle_local(input, &mut self.outbox),
+                    // Nothing was asked of this side yet.
+                    Phase::Hello(_) | Phase::Over => Ok(()),
+                }
+            }
+        };
+        result.or_else(|error| self.fail(error))
+    }
+
+    /// The next thing to do, ending in [`Output::Wait`].
+    pub fn poll_output(&mut self) -> Output {
+        self.outbox.poll()
+    }
+
+    /// Asks for the short number although the options did not: a wrong proof came to the same share meanwhile.
+    /// Without effect once the guest is proven.
+    pub const fn demand_short_number(&mut self) {
+        self.short_number = true;
+    }
+
+    fn receive(&mut self, bytes: &[u8], now: Instant) -> Result<(), PairingError> {
+        let message = match PeerMessage::parse(bytes) {
+            Ok(message) => message,
+            Err(_) => return self.fail(Violation::Malformed.into()),
+        };
+        if let PeerMessage::Fail(code) = message {
+            self.over();
+            return Err(match code {
+                // Only a host tells that a code is wrong.
+                FailCode::WrongCode => Violation::Unexpected.into(),
+                FailCode::Version | FailCode::Violation | FailCode::Canceled => code.into(),
+            });
+        }
+        let result = match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Hello(hello) => self.receive_proof(*hello, message, now),
+            Phase::Guest(mut guest) => {
+                let result = guest.receive(message, now, &mut self.outbox);
+                self.phase = Phase::Guest(guest);
+                result
+            }
+            Phase::Over => Ok(()),
+        };
+        match result {
+            Err(Failure::Own(error)) => self.fail(error),
+            Err(Failure::Peers(error)) => {
+                self.over();
+                Err(error)
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn receive_proof(&mut self, hello: Hello, message: PeerMessage, now: Instant) -> Result<(), Failure> {
+        let PeerMessage::GuestProof(proof) = message else { return Err(Violation::Unexpected.into()) };
+        let opening = hello.check(&proof)?;
+        let mut guest = ProvenGuest::new(opening, self.short_number);
+        let result = guest.begin(now, &mut self.outbox);
+        self.phase = Phase::Guest(Box::new(guest));
+        Ok(result?)
+    }
+
+    /// Ends the pairing by this side's decision.
+    fn fail(&mut self, error: PairingError) -> Result<(), PairingError> {
+        self.part(error);
+        Err(error)
+    }
+
+    /// Tells the peer and ends.
+    fn part(&mut self, error: PairingError) {
+        match &mut self.phase {
+            Phase::Guest(guest) => guest.part(error, &mut self.outbox),
+            Phase::Hello(_) | Phase::Over => self.outbox.fail(error.fail_code()),
+        }
+        self.over();
+    }
+
+    fn over(&mut self) {
+        self.phase = Phase::Over;
+        self.outbox.deadline = None;
+    }
+}
+
+impl Hello {
+    /// Checks the guest's proof and opens its offer.
+    fn check(self, message: &GuestProof) -> Result<Opening, PairingError> {
+        let Self { exchange, sid, ad, mode, room, identity, entropy } = self;
+        let commitment = associated_data::parse_guest(&message.ad)?;
+        let element = *exchange.element();
+        if message.element == element {
+            return Err(Violation::Reflected.into());
+        }
+        let isk = exchange.finish(&ad, &message.element, &message.ad).map_err(|_| Violation::InvalidElement)?;
+        let ci = mode.ci(&room);
+        let (host, guest) = ((&element, ad.as_slice()), (&message.element, message.ad.as_slice()));
+        let keys = KeySchedule::new(&Transcript { sid: &sid, ci: &ci, host, guest }, &isk);
+        if !keys.is_guest_proof(&message.proof) {
+            return Err(PairingError::WrongCode);
+        }
+        let mut channel = Channel::new(&keys, Role::Host, &sid);
+        let SealedFrame::Offer { sdp, verify } = channel.open(&message.sealed)? else {
+            return Err(Violation::Frame.into());
+        };
+        let offer = Sdp::parse(&sdp, SdpKind::Offer).map_err(Violation::Sdp)?;
+        let auth = identity.map(|identity| identity.prove(keys.th(), &entropy.nonce));
+        Ok(Opening { keys, channel, commitment, offer, verify, auth, entropy })
+    }
+}

@@ -1,0 +1,197 @@
+//! The host's side of a handshake whose guest has proven that it knows the code or link.
+
+use std::time::Instant;
+
+use crate::host_identity::HostAuth;
+use crate::keys::KeySchedule;
+use crate::limits::PERSON_MAX;
+use crate::pairing::associated_data::Commitment;
+use crate::pairing::candidates::{LocalCandidates, RemoteCandidates};
+use crate::pairing::channel::Channel;
+use crate::pairing::entropy::Entropy;
+use crate::pairing::error::{PairingError, Violation};
+use crate::pairing::{Failure, Input, Outbox, Output};
+use crate::peer_message::{HostProof, PeerMessage};
+use crate::role::Role;
+use crate::sdp::{Sdp, SdpKind};
+use crate::sealed_frame::SealedFrame;
+
+/// What the guest's proof opened.
+pub(super) struct Opening {
+    pub(super) keys: KeySchedule,
+    pub(super) channel: Channel,
+    pub(super) commitment: Commitment,
+    pub(super) offer: Sdp,
+    pub(super) verify: bool,
+    pub(super) auth: Option<HostAuth>,
+    pub(super) entropy: Entropy,
+}
+
+pub(super) struct ProvenGuest {
+    keys: KeySchedule,
+    channel: Channel,
+    commitment: Commitment,
+    /// The guest's description, until the own WebRTC stack may have it.
+    offer: Option<Sdp>,
+    short_number: bool,
+    entropy: Entropy,
+    /// The host's proof, until it leaves with the first sealed frame.
+    proof: Option<Proof>,
+    guest_nonce: Option<[u8; 16]>,
+    stage: Stage,
+    local: LocalCandidates,
+    remote: RemoteCandidates,
+}
+
+/// What the host waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The guest's nonce, of which the short number is made.
+    Nonce,
+    /// The person's word on the short number.
+    Confirmation,
+    /// The own WebRTC stack's answer.
+    Answer,
+    /// Nothing but candidates.
+    Paired,
+}
+
+struct Proof {
+    proof: [u8; 32],
+    auth: Option<HostAuth>,
+}
+
+impl ProvenGuest {
+    pub(super) fn new(opening: Opening, short_number: bool) -> Self {
+        let Opening { keys, channel, commitment, offer, verify, auth, entropy } = opening;
+        let proof = Proof { proof: keys.host_proof(&entropy.nonce), auth };
+        Self {
+            keys,
+            channel,
+            commitment,
+            offer: Some(offer),
+            short_number: short_number || verify,
+            entropy,
+            proof: Some(proof),
+            guest_nonce: None,
+            stage: Stage::Nonce,
+            local: LocalCandidates::default(),
+            remote: RemoteCandidates::default(),
+        }
+    }
+
+    pub(super) fn begin(&mut self, now: Instant, outbox: &mut Outbox) -> Result<(), PairingError> {
+        self.go_on(now, outbox)
+    }
+
+    pub(super) fn receive(&mut self, message: PeerMessage, now: Instant, outbox: &mut Outbox) -> Result<(), Failure> {
+        let PeerMessage::Sealed(sealed) = message else { return Err(Violation::Unexpected.into()) };
+        if self.proof.is_some() {
+            // The guest cannot know that its own proof was right.
+            return Err(Violation::Unexpected.into());
+        }
+        match self.channel.open(&sealed)? {
+            SealedFrame::Abort { code } => Err(Failure::Peers(code.into())),
+            SealedFrame::Cand(candidate) => Ok(self.remote.take(candidate, outbox)?),
+            SealedFrame::Sas { n_g } => Ok(self.take_nonce(n_g, now, outbox)?),
+            SealedFrame::Offer { .. }
+            | SealedFrame::Answer { .. }
+            | SealedFrame::Auth { .. }
+            | SealedFrame::PwA { .. }
+            | SealedFrame::PwB { .. }
+            | SealedFrame::PwC { .. }
+            | SealedFrame::Verify {}
+            | SealedFrame::IceRestart {} => Err(Violation::Unexpected.into()),
+        }
+    }
+
+    pub(super) fn handle_local(&mut self, input: Input, outbox: &mut Outbox) -> Result<(), PairingError> {
+        match input {
+            Input::LocalDescription(sdp) if self.stage == Stage::Answer => self.send_answer(&sdp, outbox),
+            Input::LocalCandidate(candidate) => match self.local.take(candidate) {
+                Some(candidate) => self.send(&SealedFrame::Cand(candidate), outbox),
+                None => Ok(()),
+            },
+            Input::Confirmed(true) if self.stage == Stage::Confirmation => {
+                self.ask_for_answer(outbox);
+                Ok(())
+            }
+            Input::Confirmed(false) if self.stage == Stage::Confirmation => Err(PairingError::ShortNumberRejected),
+            // Nobody asked, or the question is answered.
+            Input::LocalDescription(_)
+            | Input::Confirmed(_)
+            | Input::Password(_)
+            | Input::Received(_)
+            | Input::TimedOut
+            | Input::Canceled => Ok(()),
+        }
+    }
+
+    /// Tells the guest why this side ends the pairing.
+    pub(super) fn part(&mut self, error: PairingError, outbox: &mut Outbox) {
+        let abort = SealedFrame::Abort { code: error.abort_code() };
+        match self.channel.seal(&abort) {
+            // Without the host's proof the guest would not open it.
+            Ok(sealed) if self.proof.is_none() => outbox.send(&PeerMessage::Sealed(sealed)),
+            Ok(_) | Err(_) => outbox.fail(error.fail_code()),
+        }
+    }
+
+    /// After the proof, and after the password if there is one.
+    fn go_on(&mut self, now: Instant, outbox: &mut Outbox) -> Result<(), PairingError> {
+        if self.short_number {
+            outbox.deadline = Some(now + PERSON_MAX);
+            return self.send(&SealedFrame::Verify {}, outbox);
+        }
+        self.ask_for_answer(outbox);
+        Ok(())
+    }
+
+    fn take_nonce(&mut self, nonce: [u8; 16], now: Instant, outbox: &mut Outbox) -> Result<(), PairingError> {
+        if self.guest_nonce.replace(nonce).is_some() {
+            return Err(Violation::Unexpected.into());
+        }
+        if Commitment::to(&nonce) != self.commitment {
+            return Err(PairingError::SecurityMismatch);
+        }
+        if self.stage == Stage::Nonce {
+            self.stage = Stage::Confirmation;
+            outbox.deadline = Some(now + PERSON_MAX);
+            outbox.push(Output::ShowShortNumber(self.keys.short_number(&self.entropy.nonce, &nonce)));
+        }
+        Ok(())
+    }
+
+    /// Gives the offer to the own WebRTC stack, whose answer and addresses the guest may have from here on.
+    fn ask_for_answer(&mut self, outbox: &mut Outbox) {
+        self.stage = Stage::Answer;
+        outbox.deadline = None;
+        if let Some(offer) = self.offer.take() {
+            outbox.push(Output::RemoteDescription(offer));
+        }
+        self.remote.open(outbox);
+    }
+
+    fn send_answer(&mut self, sdp: &str, outbox: &mut Outbox) -> Result<(), PairingError> {
+        let answer = Sdp::parse(sdp, SdpKind::Answer).map_err(PairingError::LocalDescription)?;
+        self.send(&SealedFrame::Answer { sdp: answer.as_str().to_owned() }, outbox)?;
+        self.stage = Stage::Paired;
+        for candidate in self.local.open() {
+            self.send(&SealedFrame::Cand(candidate), outbox)?;
+        }
+        outbox.push(Output::Paired(self.keys.session_keys(Role::Host)));
+        Ok(())
+    }
+
+    /// Seals a frame and sends it, the first one together with the host's proof.
+    fn send(&mut self, frame: &SealedFrame, outbox: &mut Outbox) -> Result<(), PairingError> {
+        let sealed = self.channel.seal(frame)?;
+        outbox.send(&match self.proof.take() {
+            Some(Proof { proof, auth }) => {
+                PeerMessage::HostProof(HostProof { proof, nonce: self.entropy.nonce, auth, sealed })
+            }
+            None => PeerMessage::Sealed(sealed),
+        });
+        Ok(())
+    }
+}

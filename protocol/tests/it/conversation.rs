@@ -1,0 +1,215 @@
+//! Host and guest agree, over whatever order of events an honest world has.
+
+use std::time::Duration;
+
+use p2pshare_protocol::keys::{Connection, Endpoint};
+use p2pshare_protocol::limits::HANDSHAKE_MAX;
+use p2pshare_protocol::pairing::{GuestSecret, HostSecret, Input, PairingError, Unverified};
+use p2pshare_protocol::sdp::SdpKind;
+
+use crate::pair::{Setup, candidate, sdp};
+
+#[test]
+fn the_right_code_pairs_in_one_and_a_half_round_trips() {
+    let mut pair = Setup::with_codes("123456", "12-3456").start();
+    pair.offer();
+    let hello = pair.host.sent.pop_front().unwrap();
+    pair.guest.feed(Input::Received(hello), pair.now);
+    let proof = pair.guest.sent.pop_front().unwrap();
+    pair.host.feed(Input::Received(proof), pair.now);
+    assert!(pair.host.is_paired(), "the host is paired when its answer leaves");
+    let proof = pair.host.sent.pop_front().unwrap();
+    pair.guest.feed(Input::Received(proof), pair.now);
+    pair.settle();
+    pair.assert_paired();
+    assert_eq!((pair.host.deadline, pair.guest.deadline), (None, None));
+}
+
+#[test]
+fn a_link_pairs() {
+    let mut pair = Setup::with_link(7).start();
+    pair.offer();
+    pair.settle();
+    pair.assert_paired();
+}
+
+#[test]
+fn the_offer_may_come_after_the_hello() {
+    let mut pair = Setup::with_codes("123456", "123456").start();
+    pair.settle();
+    assert!(pair.guest.error.is_none() && !pair.guest.is_paired());
+    pair.offer();
+    pair.settle();
+    pair.assert_paired();
+}
+
+#[test]
+fn candidates_wait_until_the_peer_is_proven_and_then_flow_both_ways() {
+    let mut pair = Setup::with_codes("123456", "123456").start();
+    pair.guest.feed(Input::LocalCandidate(candidate(1)), pair.now);
+    let offer = sdp(SdpKind::Offer) + "a=candidate:1 1 udp 2130706431 192.0.2.1 2 typ host\r\na=end-of-candidates\r\n";
+    pair.guest.feed(Input::LocalDescription(offer), pair.now);
+    pair.guest.feed(Input::LocalCandidate(candidate(2)), pair.now);
+    pair.guest.feed(Input::LocalCandidate(candidate(3)), pair.now);
+    pair.settle();
+    pair.assert_paired();
+    assert!(!pair.host.remote_description.as_ref().unwrap().contains("candidate"), "the offer carries no address");
+    pair.host.feed(Input::LocalCandidate(candidate(4)), pair.now);
+    pair.guest.feed(Input::LocalCandidate(candidate(5)), pair.now);
+    pair.settle();
+    let texts = |ports: &[u16]| ports.iter().map(|&n| candidate(n).as_str().to_owned()).collect::<Vec<_>>();
+    assert_eq!(pair.host.remote_candidates, texts(&[1, 2, 3, 5]));
+    assert_eq!(pair.guest.remote_candidates, texts(&[4]));
+}
+
+#[test]
+fn a_wrong_code_is_told_to_both_and_exposes_nothing_of_the_host() {
+    let mut pair = Setup::with_codes("123456", "123457").start();
+    pair.offer();
+    pair.settle();
+    assert_eq!(pair.host.error, Some(PairingError::WrongCode));
+    assert_eq!(pair.guest.error, Some(PairingError::WrongCode));
+    assert!(pair.host.remote_description.is_none() && !pair.host.is_paired() && !pair.guest.is_paired());
+}
+
+#[test]
+fn a_guest_that_vanishes_before_its_proof_is_no_wrong_code() {
+    let mut pair = Setup::with_codes("123456", "123456").start();
+    let deadline = pair.host.deadline.unwrap();
+    assert_eq!(deadline, pair.now + HANDSHAKE_MAX);
+    pair.host.feed(Input::TimedOut, deadline - Duration::from_millis(1));
+    assert_eq!(pair.host.error, None, "a timer that fires early is harmless");
+    pair.host.feed(Input::TimedOut, deadline);
+    assert_eq!(pair.host.error, Some(PairingError::TimedOut));
+}
+
+#[test]
+fn a_host_that_does_not_prove_itself_in_time_is_not_verified() {
+    let mut pair = Setup::with_codes("123456", "123456").start();
+    pair.offer();
+    assert!(!pair.guest.machine.is_exposed());
+    pair.step();
+    assert!(pair.guest.machine.is_exposed(), "whoever said hello can test a guess");
+    let deadline = pair.guest.deadline.unwrap();
+    pair.guest.feed(Input::TimedOut, deadline);
+    assert_eq!(pair.guest.error, Some(PairingError::PeerNotVerified(Unverified::Silence)));
+    assert!(pair.guest.machine.is_exposed());
+}
+
+#[test]
+fn a_handshake_that_succeeds_exposes_nothing() {
+    let mut pair = Setup::with_codes("123456", "123456").start();
+    pair.offer();
+    pair.settle();
+    assert!(!pair.guest.machine.is_exposed());
+}
+
+#[test]
+fn stopping_is_told_to_the_other_side_at_every_point() {
+    for steps in 0..4 {
+        for host_stops in [true, false] {
+            let mut pair = Setup::with_codes("123456", "123456").start();
+            pair.offer();
+            for _ in 0..steps {
+                pair.step();
+            }
+            if host_stops {
+                pair.host.feed(Input::Canceled, pair.now);
+            } else {
+                pair.guest.feed(Input::Canceled, pair.now);
+            }
+            pair.settle();
+            let told = if host_stops { pair.guest.error } else { pair.host.error };
+            assert_eq!(told, Some(PairingError::Canceled), "after {steps} steps, host stops: {host_stops}");
+        }
+    }
+}
+
+#[test]
+fn two_paired_sides_find_each_other_again() {
+    let mut pair = Setup::with_codes("123456", "123456").start();
+    pair.offer();
+    pair.settle();
+    pair.assert_paired();
+    let (host, guest) = (pair.host.keys.unwrap(), pair.guest.keys.unwrap());
+    let again = Setup {
+        room: host.resume_room(),
+        host_secret: HostSecret::Resume(host.resume_key().clone()),
+        guest_secret: GuestSecret::Resume(guest.resume_key().clone()),
+        seed: 2,
+        ..Setup::with_codes("123456", "123456")
+    };
+    let mut pair = again.start();
+    pair.offer();
+    pair.settle();
+    pair.assert_paired();
+    assert_ne!(pair.host.keys.unwrap().resume_key(), host.resume_key(), "the key moved on");
+}
+
+#[test]
+fn the_bind_step_ties_the_keys_to_the_connection() {
+    let mut pair = Setup::with_codes("123456", "123456").start();
+    pair.offer();
+    pair.settle();
+    let (host, guest) = (pair.host.keys.unwrap(), pair.guest.keys.unwrap());
+    let (a, b) = ([0xcd; 32], [0xab; 32]);
+    let a = Endpoint { fingerprint: &a, ice_ufrag: "aNSw" };
+    let b = Endpoint { fingerprint: &b, ice_ufrag: "oFFr" };
+    let mac = guest.bind_mac(&Connection { local: b, remote: a });
+    assert!(host.verify_bind_mac(&Connection { local: a, remote: b }, &mac).is_ok());
+    assert!(host.verify_bind_mac(&Connection { local: b, remote: a }, &mac).is_err());
+}
+
+#[test]
+fn both_sides_show_the_same_number_and_nothing_flows_before_both_confirm() {
+    for (host_asks, guest_asks) in [(true, false), (false, true), (true, true)] {
+        let mut setup = Setup::with_codes("123456", "123456");
+        (setup.host.short_number, setup.guest.short_number) = (host_asks, guest_asks);
+        let mut pair = setup.start();
+        pair.offer();
+        pair.guest.feed(Input::LocalCandidate(candidate(1)), pair.now);
+        pair.settle();
+        assert_eq!(pair.host.short_number.unwrap(), pair.guest.short_number.unwrap());
+        assert!(pair.host.remote_description.is_none() && pair.guest.remote_description.is_none());
+        pair.host.feed(Input::Confirmed(true), pair.now);
+        pair.settle();
+        assert!(pair.guest.remote_description.is_none() && !pair.guest.is_paired(), "the guest's person is asked too");
+        assert!(pair.host.remote_candidates.is_empty());
+        pair.guest.feed(Input::Confirmed(true), pair.now);
+        pair.settle();
+        pair.assert_paired();
+        assert_eq!(pair.host.remote_candidates.len(), 1);
+    }
+}
+
+#[test]
+fn the_guest_may_confirm_first() {
+    let mut setup = Setup::with_codes("123456", "123456");
+    setup.host.short_number = true;
+    let mut pair = setup.start();
+    pair.offer();
+    pair.settle();
+    pair.guest.feed(Input::Confirmed(true), pair.now);
+    pair.settle();
+    assert!(!pair.host.is_paired() && !pair.guest.is_paired());
+    pair.host.feed(Input::Confirmed(true), pair.now);
+    pair.settle();
+    pair.assert_paired();
+}
+
+#[test]
+fn a_number_that_one_person_rejects_ends_both() {
+    for host_rejects in [true, false] {
+        let mut setup = Setup::with_codes("123456", "123456");
+        setup.host.short_number = true;
+        let mut pair = setup.start();
+        pair.offer();
+        pair.settle();
+        pair.host.feed(Input::Confirmed(!host_rejects), pair.now);
+        pair.guest.feed(Input::Confirmed(host_rejects), pair.now);
+        pair.settle();
+        assert_eq!(pair.host.error, Some(PairingError::ShortNumberRejected));
+        assert_eq!(pair.guest.error, Some(PairingError::ShortNumberRejected));
+        assert!(!pair.guest.is_paired());
+    }
+}
