@@ -1,3 +1,6 @@
 //! p2pshare moves files straight between two devices.
 
 pub mod signaling;
+pub mod storage;
+#[doc(hidden)]
+pub mod transport;

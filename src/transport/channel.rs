@@ -1,0 +1,220 @@
+//! An open connection: what arrives, what can be sent, who is at the other end and by which path.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+
+use super::{
+    DATA_HEADER_BYTES,
+    error::Lost,
+    memory,
+    webrtc::{self, SocketBuffers},
+};
+
+/// What arrives on a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// A message on the control lane.
+    Ctl(Bytes),
+    /// A message on the data lane, header included.
+    Data(Bytes),
+    /// The other side has been silent for some seconds. Nothing is lost yet; sending waits.
+    Disturbed,
+    /// It is heard again.
+    Recovered,
+    /// The connection is over. Everything that arrived before has been handed out.
+    Lost(Lost),
+}
+
+impl Incoming {
+    /// Bytes of payload.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Ctl(bytes) | Self::Data(bytes) => bytes.len(),
+            Self::Disturbed | Self::Recovered | Self::Lost(_) => 0,
+        }
+    }
+}
+
+/// The certificates and session names in use, for both sides to prove that they hold the same connection. One side's
+/// identity is the other's [mirrored](Self::mirrored).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// SHA-256 of the DER certificate this side presented.
+    pub local_fingerprint: [u8; 32],
+    /// SHA-256 of the DER certificate the other side presented, whatever its description said.
+    pub remote_fingerprint: [u8; 32],
+    /// ICE user fragment of this side.
+    pub local_ufrag: String,
+    /// ICE user fragment of the other side.
+    pub remote_ufrag: String,
+}
+
+impl Identity {
+    /// The same connection as the other side sees it.
+    pub fn mirrored(&self) -> Self {
+        Self {
+            local_fingerprint: self.remote_fingerprint,
+            remote_fingerprint: self.local_fingerprint,
+            local_ufrag: self.remote_ufrag.clone(),
+            remote_ufrag: self.local_ufrag.clone(),
+        }
+    }
+}
+
+/// The path packets take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// What sort of path it is.
+    pub kind: PathKind,
+    /// This side's address on it. A relay's, if this side is relayed.
+    pub local: SocketAddr,
+    /// The other side's address on it.
+    pub remote: SocketAddr,
+    /// The latest measured round trip, if there is one yet.
+    pub round_trip: Option<Duration>,
+}
+
+/// The sorts of path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathKind {
+    /// Inside the local network or this machine.
+    Lan,
+    /// Straight across the Internet.
+    Direct,
+    /// Through a TURN relay, which sees only encrypted packets.
+    Relay,
+}
+
+/// An open connection. Dropping it closes it at once; [`close`](Self::close) lets what was sent arrive first.
+#[derive(Debug)]
+pub struct Channel {
+    kind: Kind,
+    /// Set once the owner has been told.
+    lost: Option<Lost>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Webrtc(webrtc::Live),
+    Memory(memory::End),
+}
+
+impl Channel {
+    pub(super) fn webrtc(live: webrtc::Live) -> Self {
+        Self { kind: Kind::Webrtc(live), lost: None }
+    }
+
+    pub(super) fn memory(end: memory::End) -> Self {
+        Self { kind: Kind::Memory(end), lost: None }
+    }
+
+    /// Waits for the next thing to happen. Cancel-safe. Once it has returned [`Incoming::Lost`] it always does.
+    ///
+    /// Keep calling it: a queue of 128 MiB or 65 536 messages that nobody empties ends the connection.
+    pub async fn next(&mut self) -> Incoming {
+        if let Some(lost) = &self.lost {
+            return Incoming::Lost(lost.clone());
+        }
+        let incoming = match &mut self.kind {
+            Kind::Webrtc(live) => live.next().await,
+            Kind::Memory(end) => end.next().await,
+        };
+        if let Incoming::Lost(lost) = &incoming {
+            self.lost = Some(lost.clone());
+        }
+        incoming
+    }
+
+    /// A handle to send with. May be cloned and kept; it ends with the connection and does not keep it alive.
+    pub fn sender(&self) -> ChannelSender {
+        ChannelSender(match &self.kind {
+            Kind::Webrtc(live) => SenderKind::Webrtc(live.sender()),
+            Kind::Memory(end) => SenderKind::Memory(end.sender()),
+        })
+    }
+
+    /// The certificates in use.
+    pub fn identity(&self) -> Identity {
+        match &self.kind {
+            Kind::Webrtc(live) => live.identity().clone(),
+            Kind::Memory(end) => end.identity().clone(),
+        }
+    }
+
+    /// The path in use; `None` while there is none. Costs a snapshot of all statistics: ask once a second, not more.
+    pub async fn path(&self) -> Option<Path> {
+        match &self.kind {
+            Kind::Webrtc(live) => live.path().await,
+            Kind::Memory(_) => None,
+        }
+    }
+
+    /// What the kernel granted for socket buffers; `None` where there are no sockets.
+    pub fn socket_buffers(&self) -> Option<SocketBuffers> {
+        match &self.kind {
+            Kind::Webrtc(live) => Some(live.socket_buffers()),
+            Kind::Memory(_) => None,
+        }
+    }
+
+    /// Waits until the other side's stack has everything that was sent, then closes. Ends within ten seconds in any case.
+    ///
+    /// That the other *program* has it is for the protocol to find out before: a stack may still hold what it acknowledged.
+    pub async fn close(self) {
+        match self.kind {
+            Kind::Webrtc(live) => live.close().await,
+            Kind::Memory(end) => end.close(),
+        }
+    }
+}
+
+/// Sends on a connection, from any task.
+#[derive(Clone, Debug)]
+pub struct ChannelSender(SenderKind);
+
+#[derive(Clone, Debug)]
+enum SenderKind {
+    Webrtc(webrtc::LiveSender),
+    Memory(memory::EndSender),
+}
+
+impl ChannelSender {
+    /// Sends on the control lane. Waits while the connection is full, and ends when it does.
+    ///
+    /// # Errors
+    /// [`Lost`] when the connection is over. Whether the message arrived is then unknown, as it is when this is cancelled.
+    pub async fn send_ctl(&self, message: Bytes) -> Result<(), Lost> {
+        match &self.0 {
+            SenderKind::Webrtc(sender) => sender.send_ctl(&message).await,
+            SenderKind::Memory(sender) => sender.send_ctl(message).await,
+        }
+    }
+
+    /// Sends `header ‖ payload` on the data lane. Waits while the connection is full, and ends when it does.
+    ///
+    /// # Errors
+    /// As [`send_ctl`](Self::send_ctl).
+    pub async fn send_data(&self, header: [u8; DATA_HEADER_BYTES], payload: Bytes) -> Result<(), Lost> {
+        match &self.0 {
+            SenderKind::Webrtc(sender) => sender.send_data(&header, &payload).await,
+            SenderKind::Memory(sender) => sender.send_data(&header, &payload).await,
+        }
+    }
+
+    /// Most bytes of payload that [`send_data`](Self::send_data) may be given on this connection.
+    pub fn max_payload_bytes(&self) -> usize {
+        match &self.0 {
+            SenderKind::Webrtc(sender) => sender.max_payload_bytes(),
+            SenderKind::Memory(sender) => sender.max_payload_bytes(),
+        }
+    }
+
+    /// Waits until the connection is over.
+    pub async fn lost(&self) -> Lost {
+        match &self.0 {
+            SenderKind::Webrtc(sender) => sender.lost().await,
+            SenderKind::Memory(sender) => sender.lost().await,
+        }
+    }
+}

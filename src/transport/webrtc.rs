@@ -1,0 +1,209 @@
+//! Sets up WebRTC connections and drives them.
+//!
+//! One task, the keeper, owns each connection: it hears of every state change, ends the connection when there is a reason
+//! to, and closes the library's object on every path out. Two readers, one a lane, only move messages. Everybody else
+//! holds handles.
+
+mod description;
+mod interfaces;
+mod keeper;
+mod live;
+mod runtime;
+mod settings;
+
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::mpsc;
+use tracing::debug;
+use webrtc::peer_connection::{PeerConnection, RTCIceCandidateInit, RTCSessionDescription};
+
+pub(super) use self::live::{Live, LiveSender};
+pub use self::runtime::SocketBuffers;
+use self::{keeper::Opened, live::Guard};
+use super::{
+    candidate::Candidate,
+    channel::Channel,
+    config::TransportConfig,
+    error::{Lost, TransportError},
+    inbox::Inbox,
+};
+
+/// What happens while a connection is being set up.
+#[derive(Debug)]
+pub enum DialEvent {
+    /// An address of this side, for the other one to be told.
+    LocalCandidate(Candidate),
+    /// There will be no more of them.
+    GatheringDone,
+    /// Both lanes are open; [`Dialing::into_channel`] hands them out.
+    Open,
+    /// It will not open. Stays so.
+    Failed(TransportError),
+}
+
+/// A connection that is being set up. Dropping it closes it.
+#[derive(Debug)]
+pub struct Dialing {
+    guard: Guard,
+    events: mpsc::UnboundedReceiver<DialEvent>,
+    inbox: Inbox,
+    opened: Arc<OnceLock<Opened>>,
+    buffers: SocketBuffers,
+    remote: Remote,
+}
+
+/// What is known of the other side.
+#[derive(Debug)]
+enum Remote {
+    /// Nothing; candidates wait.
+    Unknown(Vec<Candidate>),
+    /// Its description has been applied, and this many candidates.
+    Described(usize),
+}
+
+impl Dialing {
+    /// Binds the sockets and makes a certificate, so that [`answer`](Self::answer) is quick once an offer comes.
+    ///
+    /// # Errors
+    /// [`TransportError::Setup`].
+    pub async fn prepare(config: &TransportConfig) -> Result<Self, TransportError> {
+        let parts = keeper::start(config).await?;
+        Ok(Self {
+            guard: parts.guard,
+            events: parts.events,
+            inbox: parts.inbox,
+            opened: parts.opened,
+            buffers: parts.buffers,
+            remote: Remote::Unknown(Vec::new()),
+        })
+    }
+
+    /// Starts a connection from the guest's side: returns the offer and looks for addresses at once.
+    ///
+    /// # Errors
+    /// [`TransportError::Setup`].
+    pub async fn offer(config: &TransportConfig) -> Result<(Self, String), TransportError> {
+        let dialing = Self::prepare(config).await?;
+        let offer = dialing.pc().create_offer(None).await.map_err(setup)?;
+        let sdp = offer.sdp.clone();
+        dialing.pc().set_local_description(offer).await.map_err(setup)?;
+        Ok((dialing, sdp))
+    }
+
+    /// Answers an offer from the host's side. For a connection that was [prepared](Self::prepare) and not yet used.
+    ///
+    /// # Errors
+    /// [`TransportError::Description`] when the offer is unusable, [`TransportError::OutOfOrder`] the second time.
+    pub async fn answer(&mut self, offer: &str) -> Result<String, TransportError> {
+        self.describe_remote(offer, RTCSessionDescription::offer).await?;
+        let answer = self.pc().create_answer(None).await.map_err(setup)?;
+        let sdp = answer.sdp.clone();
+        self.pc().set_local_description(answer).await.map_err(setup)?;
+        Ok(sdp)
+    }
+
+    /// Takes the answer to an offer.
+    ///
+    /// # Errors
+    /// [`TransportError::Description`] when it is unusable, [`TransportError::OutOfOrder`] the second time.
+    pub async fn accept_answer(&mut self, answer: &str) -> Result<(), TransportError> {
+        self.describe_remote(answer, RTCSessionDescription::answer).await
+    }
+
+    /// Takes an address of the other side, before or after its description. One that is malformed or one too many is
+    /// logged and ignored, an empty one means that there are no more.
+    pub async fn add_candidate(&mut self, candidate: &Candidate) {
+        match &mut self.remote {
+            Remote::Unknown(waiting) if waiting.len() < MAX_REMOTE_CANDIDATES => waiting.push(candidate.clone()),
+            Remote::Described(added) if *added < MAX_REMOTE_CANDIDATES => {
+                *added += 1;
+                self.apply(candidate).await;
+            }
+            Remote::Unknown(_) | Remote::Described(_) => debug!("ignoring a candidate beyond the limit"),
+        }
+    }
+
+    /// Waits for the next event. Cancel-safe.
+    pub async fn next_event(&mut self) -> DialEvent {
+        match self.events.recv().await {
+            Some(event) => event,
+            None => DialEvent::Failed(self.guard.ending().wait().await.into()),
+        }
+    }
+
+    /// Hands out the channel.
+    ///
+    /// # Errors
+    /// [`TransportError::OutOfOrder`] before [`DialEvent::Open`].
+    pub fn into_channel(self) -> Result<Channel, TransportError> {
+        let Some(opened) = self.opened.get().cloned() else {
+            return Err(TransportError::OutOfOrder("the connection is not open yet"));
+        };
+        Ok(Channel::webrtc(Live::new(self.guard, self.inbox, opened, self.buffers)))
+    }
+
+    /// Gives up. Waits until the sockets are closed, two seconds at most.
+    pub async fn close(self) {
+        self.guard.ending().end(Lost::ClosedHere);
+        self.guard.finished().await;
+    }
+
+    fn pc(&self) -> &dyn PeerConnection {
+        self.guard.pc()
+    }
+
+    /// Applies the other side's description and the candidates that came before it.
+    async fn describe_remote(
+        &mut self,
+        sdp: &str,
+        parse: fn(String) -> webrtc::error::Result<RTCSessionDescription>,
+    ) -> Result<(), TransportError> {
+        let Remote::Unknown(waiting) = &mut self.remote else {
+            return Err(TransportError::OutOfOrder("the other side has described itself already"));
+        };
+        let mut candidates = std::mem::take(waiting);
+        let (sdp, inline) = description::vet(sdp)?;
+        candidates.extend(inline);
+        candidates.truncate(MAX_REMOTE_CANDIDATES);
+        self.remote = Remote::Described(candidates.len());
+        let description = parse(sdp).map_err(unusable)?;
+        self.pc().set_remote_description(description).await.map_err(unusable)?;
+        for candidate in &candidates {
+            self.apply(candidate).await;
+        }
+        Ok(())
+    }
+
+    async fn apply(&self, candidate: &Candidate) {
+        if candidate.candidate.is_empty() {
+            return;
+        }
+        if !candidate.is_usable() {
+            debug!(candidate = %candidate.candidate.escape_debug(), "ignoring a candidate");
+            return;
+        }
+        let init = RTCIceCandidateInit {
+            candidate: candidate.candidate.clone(),
+            sdp_mid: Some("0".to_owned()),
+            sdp_mline_index: Some(0),
+            ..RTCIceCandidateInit::default()
+        };
+        if let Err(error) = self.pc().add_ice_candidate(init).await {
+            debug!(%error, "the library refused a candidate");
+        }
+    }
+}
+
+fn setup(error: webrtc::error::Error) -> TransportError {
+    TransportError::Setup(error.to_string())
+}
+
+fn unusable(error: webrtc::error::Error) -> TransportError {
+    TransportError::Description(error.to_string())
+}
+
+/// Addresses of one peer that are tried. Each is paired with each of ours and sent checks to, wherever it points.
+const MAX_REMOTE_CANDIDATES: usize = 64;
+
+#[cfg(test)]
+mod tests;

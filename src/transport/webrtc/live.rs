@@ -1,0 +1,239 @@
+//! An open WebRTC connection.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::{BufMut, BytesMut};
+use rtc::statistics::{report::RTCStatsReportEntry, stats::ice_candidate::RTCIceCandidateStats};
+use tokio::{sync::Mutex, task::JoinHandle};
+use webrtc::{
+    data_channel::DataChannel,
+    peer_connection::{PeerConnection, RTCIceCandidateType, RTCStatsReport, StatsSelector},
+};
+
+use super::{
+    keeper::{Lanes, Opened},
+    runtime::SocketBuffers,
+};
+use crate::transport::{
+    DATA_HEADER_BYTES, MAX_SENT_MESSAGE_BYTES,
+    channel::{Identity, Incoming, Path, PathKind},
+    error::Lost,
+    inbox::{Ending, Inbox},
+};
+
+/// Holds a connection; ends it when dropped, and the keeper then closes it.
+pub(super) struct Guard {
+    pc: Arc<dyn PeerConnection>,
+    lanes: Lanes,
+    ending: Ending,
+    keeper: Mutex<JoinHandle<()>>,
+}
+
+impl Guard {
+    pub(super) fn new(pc: Arc<dyn PeerConnection>, lanes: Lanes, ending: Ending, keeper: JoinHandle<()>) -> Self {
+        Self { pc, lanes, ending, keeper: Mutex::new(keeper) }
+    }
+
+    pub(super) fn pc(&self) -> &dyn PeerConnection {
+        self.pc.as_ref()
+    }
+
+    pub(super) fn ending(&self) -> &Ending {
+        &self.ending
+    }
+
+    /// Waits until the keeper of an ended connection has closed it.
+    pub(super) async fn finished(&self) {
+        let mut keeper = self.keeper.lock().await;
+        if !keeper.is_finished() {
+            // An error would be a panic, which has been reported.
+            let _ = (&mut *keeper).await;
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.ending.end(Lost::ClosedHere);
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("lost", &self.ending.reason()).finish_non_exhaustive()
+    }
+}
+
+/// An open connection, the WebRTC side of [`Channel`](crate::transport::Channel).
+#[derive(Debug)]
+pub(in crate::transport) struct Live {
+    guard: Guard,
+    inbox: Inbox,
+    opened: Opened,
+    buffers: SocketBuffers,
+}
+
+impl Live {
+    pub(super) fn new(guard: Guard, inbox: Inbox, opened: Opened, buffers: SocketBuffers) -> Self {
+        Self { guard, inbox, opened, buffers }
+    }
+
+    pub(in crate::transport) async fn next(&mut self) -> Incoming {
+        match self.inbox.recv().await {
+            Some(incoming) => incoming,
+            None => Incoming::Lost(self.guard.ending().wait().await),
+        }
+    }
+
+    pub(in crate::transport) fn sender(&self) -> LiveSender {
+        LiveSender {
+            lanes: self.guard.lanes.clone(),
+            ending: self.guard.ending.clone(),
+            max_message_bytes: self.opened.max_message_bytes.min(MAX_SENT_MESSAGE_BYTES),
+        }
+    }
+
+    pub(in crate::transport) fn identity(&self) -> &Identity {
+        &self.opened.identity
+    }
+
+    pub(in crate::transport) fn socket_buffers(&self) -> SocketBuffers {
+        self.buffers
+    }
+
+    pub(in crate::transport) async fn path(&self) -> Option<Path> {
+        path(&self.guard.pc().get_stats(Instant::now(), StatsSelector::None).await)
+    }
+
+    pub(in crate::transport) async fn close(self) {
+        tokio::select! {
+            _ = self.guard.ending().wait() => {}
+            _ = tokio::time::timeout(DRAIN_LIMIT, drained(&self.guard.lanes)) => {}
+        }
+        self.guard.ending().end(Lost::ClosedHere);
+        self.guard.finished().await;
+    }
+}
+
+/// Waits until the peer's stack has acknowledged everything. The library closes without regard to that, and has no event
+/// for it that covers its own queue.
+async fn drained(lanes: &Lanes) {
+    for lane in [&lanes.ctl, &lanes.data] {
+        while lane.outstanding_bytes().await.is_ok_and(|bytes| bytes > 0) {
+            tokio::time::sleep(DRAIN_POLL).await;
+        }
+    }
+}
+
+/// Sends on an open connection.
+#[derive(Clone)]
+pub(in crate::transport) struct LiveSender {
+    lanes: Lanes,
+    ending: Ending,
+    max_message_bytes: usize,
+}
+
+impl LiveSender {
+    pub(in crate::transport) async fn send_ctl(&self, message: &[u8]) -> Result<(), Lost> {
+        self.send(&self.lanes.ctl, BytesMut::from(message)).await
+    }
+
+    pub(in crate::transport) async fn send_data(
+        &self,
+        header: &[u8; DATA_HEADER_BYTES],
+        payload: &[u8],
+    ) -> Result<(), Lost> {
+        let mut message = BytesMut::with_capacity(header.len() + payload.len());
+        message.put_slice(header);
+        message.put_slice(payload);
+        self.send(&self.lanes.data, message).await
+    }
+
+    pub(in crate::transport) fn max_payload_bytes(&self) -> usize {
+        self.max_message_bytes.saturating_sub(DATA_HEADER_BYTES)
+    }
+
+    pub(in crate::transport) async fn lost(&self) -> Lost {
+        self.ending.wait().await
+    }
+
+    /// The library's own sending waits for ever on a path that has failed, hence the select.
+    async fn send(&self, lane: &Arc<dyn DataChannel>, message: BytesMut) -> Result<(), Lost> {
+        let sent = tokio::select! {
+            biased;
+            lost = self.ending.wait() => return Err(lost),
+            sent = lane.send(message) => sent,
+        };
+        match sent {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                tracing::debug!(%error, "sending");
+                self.ending.end(Lost::ClosedByPeer);
+                Err(self.ending.wait().await)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for LiveSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveSender").field("lost", &self.ending.reason()).finish_non_exhaustive()
+    }
+}
+
+/// Finds the selected pair of candidates in the statistics.
+fn path(stats: &RTCStatsReport) -> Option<Path> {
+    let RTCStatsReportEntry::IceCandidatePair(pair) = stats.get(&stats.transport()?.selected_candidate_pair_id)? else {
+        return None;
+    };
+    let candidate = |id: &str| match stats.get(id) {
+        Some(RTCStatsReportEntry::LocalCandidate(candidate) | RTCStatsReportEntry::RemoteCandidate(candidate)) => {
+            Some(candidate)
+        }
+        _ => None,
+    };
+    let local = candidate(&pair.local_candidate_id)?;
+    let remote = candidate(&pair.remote_candidate_id)?;
+    let (local_address, remote_address) = (address(&local)?, address(&remote)?);
+    let round_trip = pair.current_round_trip_time;
+    Some(Path {
+        kind: kind(&local, &remote, remote_address.ip()),
+        local: local_address,
+        remote: remote_address,
+        round_trip: (round_trip.is_finite() && round_trip > 0.0).then(|| Duration::from_secs_f64(round_trip)),
+    })
+}
+
+fn kind(local: &RTCIceCandidateStats, remote: &RTCIceCandidateStats, remote_ip: IpAddr) -> PathKind {
+    let is = |candidate: &RTCIceCandidateStats, kind| candidate.candidate_type == kind;
+    if is(local, RTCIceCandidateType::Relay) || is(remote, RTCIceCandidateType::Relay) {
+        PathKind::Relay
+    } else if is_local(remote_ip) && !is(local, RTCIceCandidateType::Srflx) {
+        PathKind::Lan
+    } else {
+        PathKind::Direct
+    }
+}
+
+/// Whether an address belongs to this machine or a private network.
+fn is_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
+fn address(candidate: &RTCIceCandidateStats) -> Option<SocketAddr> {
+    Some(SocketAddr::new(candidate.address.as_ref()?.parse().ok()?, candidate.port))
+}
+
+/// How long a closing connection waits for acknowledgements.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// How often it looks.
+const DRAIN_POLL: Duration = Duration::from_millis(5);
