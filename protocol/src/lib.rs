@@ -3,4 +3,5 @@
 pub mod entry_path;
 pub mod hash;
 pub mod limits;
+pub mod local_name;
 pub mod offer;
