@@ -1,1 +1,3 @@
 //! p2pshare moves files straight between two devices.
+
+pub mod storage;
