@@ -19,8 +19,12 @@ pub mod hash;
 pub mod host_identity;
 pub mod keys;
 pub mod limits;
+<<<<<<< HEAD
 pub mod link;
 pub mod lv;
+=======
+pub mod local_name;
+>>>>>>> storage
 pub mod offer;
 pub mod pairing;
 pub mod password;

@@ -1,0 +1,117 @@
+//! What the sink knows of each selected entry.
+
+use std::collections::HashMap;
+
+use p2pshare_protocol::hash::{chunk_count, chunk_range};
+use p2pshare_protocol::limits::CHUNK_BYTES;
+use p2pshare_protocol::local_name::LocalPath;
+use p2pshare_protocol::offer::{EntryId, EntryKind};
+
+use super::OnExists;
+use super::part::{Part, PartName};
+
+/// The selected entries.
+pub(super) type Entries = HashMap<EntryId, Item>;
+
+/// One selected entry.
+#[derive(Debug)]
+pub(super) struct Item {
+    /// Where it goes, as planned.
+    pub(super) path: LocalPath,
+    pub(super) kind: EntryKind,
+    /// In bytes; of a stream, what has been written so far.
+    pub(super) size: u64,
+    /// Nanoseconds since 1970, within sensible bounds.
+    pub(super) mtime: Option<i64>,
+    pub(super) executable: bool,
+    pub(super) on_exists: OnExists,
+    pub(super) part_name: PartName,
+    /// The part file, while it is open.
+    pub(super) part: Option<Part>,
+    /// The chunks that are verified and in the part, or in the file of the final name.
+    pub(super) chunks: ChunkSet,
+    pub(super) state: State,
+}
+
+/// How far an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Nothing is on the disk, or nothing that counts.
+    Absent,
+    /// Chunks are in the part file.
+    Partial,
+    /// A file of this name, size and time is there; it counts until the sender's hashes say otherwise.
+    InPlace,
+    /// A link is in the way.
+    BehindLink,
+    /// Committed, or handed over to be.
+    Committed,
+}
+
+impl Item {
+    /// Whether `length` bytes at `offset` are exactly one chunk of this entry.
+    pub(super) fn is_chunk(&self, offset: u64, length: u64) -> bool {
+        let chunk = offset / CHUNK_BYTES;
+        if !offset.is_multiple_of(CHUNK_BYTES) || length == 0 {
+            return false;
+        }
+        match self.kind {
+            EntryKind::File | EntryKind::Text => {
+                chunk_range(chunk, self.size) == (offset..offset.saturating_add(length))
+            }
+            // A stream grows chunk by chunk, and ends with the first that is not full.
+            EntryKind::Stream => {
+                let is_next = offset == self.size && length <= CHUNK_BYTES;
+                let is_rewrite = chunk_range(chunk, self.size) == (offset..offset.saturating_add(length));
+                is_next || is_rewrite
+            }
+            EntryKind::Dir => false,
+        }
+    }
+
+    /// Whether all chunks are there.
+    pub(super) fn is_complete(&self) -> bool {
+        self.chunks.count() == chunk_count(self.size)
+    }
+}
+
+/// A set of chunk numbers.
+#[derive(Debug, Default)]
+pub(super) struct ChunkSet {
+    words: Vec<u64>,
+    count: u64,
+}
+
+impl ChunkSet {
+    /// Adds a chunk; false if it was there.
+    pub(super) fn insert(&mut self, chunk: u64) -> bool {
+        // Free space was checked for the whole entry, so the number is far below what memory holds.
+        let Ok(word) = usize::try_from(chunk / 64) else { return false };
+        if word >= self.words.len() {
+            self.words.resize(word + 1, 0);
+        }
+        let bit = 1 << (chunk % 64);
+        let is_new = self.words[word] & bit == 0;
+        self.words[word] |= bit;
+        self.count += u64::from(is_new);
+        is_new
+    }
+
+    /// How many chunks there are.
+    pub(super) const fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_counts_once() {
+        let mut chunks = ChunkSet::default();
+        assert!(chunks.insert(0) && chunks.insert(63) && chunks.insert(64) && chunks.insert(1000));
+        assert!(!chunks.insert(64));
+        assert_eq!(chunks.count(), 4);
+    }
+}

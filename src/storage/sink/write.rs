@@ -1,0 +1,191 @@
+//! The writer: takes jobs in order, verifies and writes chunks, and hands complete files on to be committed.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+
+use bytes::Bytes;
+use p2pshare_protocol::hash::Hash;
+use p2pshare_protocol::limits::CHUNK_BYTES;
+use p2pshare_protocol::offer::{EntryId, EntryKind};
+
+use super::commit::{Committers, FileCommit, Shared, set_times};
+use super::entries::{Entries, Item, State};
+use super::part::{Part, PartError};
+use super::publish::Published;
+use super::{SinkError, SinkJob, SinkOutcome};
+
+/// How many part files stay open between two chunks. Beyond, the one that was opened first is closed for the time being.
+const OPEN_PARTS_MAX: usize = 64;
+
+/// Does jobs until the sink is dropped.
+pub(super) fn run(jobs: &mpsc::Receiver<SinkJob>, entries: Entries, shared: &Arc<Shared>) {
+    let committers = Committers::start(shared);
+    let missing_bytes = entries.values().map(|item| item.size).sum();
+    let mut writer = Writer { entries, shared, committers, open: VecDeque::new(), missing_bytes };
+    for job in jobs {
+        if shared.outcomes.is_closed() {
+            break;
+        }
+        writer.perform(job);
+    }
+    writer.committers.join();
+}
+
+struct Writer<'a> {
+    entries: Entries,
+    shared: &'a Arc<Shared>,
+    committers: Committers,
+    /// The entries whose part files are open, oldest first.
+    open: VecDeque<EntryId>,
+    /// What is still to be written, in bytes.
+    missing_bytes: u64,
+}
+
+impl Writer<'_> {
+    fn perform(&mut self, job: SinkJob) {
+        match job {
+            SinkJob::Write { entry, offset, pieces, hash } => {
+                let outcome = self
+                    .write(entry, offset, &pieces, hash)
+                    .unwrap_or_else(|error| SinkOutcome::Failed { entry: Some(entry), error });
+                self.shared.report(outcome);
+            }
+            SinkJob::Commit { entry } => {
+                if let Err(error) = self.commit(entry) {
+                    self.shared.report(SinkOutcome::Failed { entry: Some(entry), error });
+                }
+            }
+            SinkJob::Finish => {
+                self.shared.wait_for_commits();
+                let outcome = match self.finish() {
+                    Ok(()) => SinkOutcome::Finished,
+                    Err(error) => SinkOutcome::Failed { entry: None, error },
+                };
+                self.shared.report(outcome);
+            }
+        }
+    }
+
+    fn write(&mut self, id: EntryId, offset: u64, pieces: &[Bytes], hash: Hash) -> Result<SinkOutcome, SinkError> {
+        let bytes = pieces.iter().map(|piece| piece.len() as u64).sum();
+        let item = self.entries.get(&id).ok_or(SinkError::NotSelected)?;
+        if !item.is_chunk(offset, bytes) || Hash::of_pieces(pieces.iter().map(Bytes::as_ref)) != hash {
+            return Ok(SinkOutcome::Corrupt { entry: id, offset });
+        }
+        self.open_part(id)?;
+        let item = self.entries.get_mut(&id).ok_or(SinkError::NotSelected)?;
+        let part = item.part.as_ref().ok_or(SinkError::NotSelected)?;
+        part.write(offset, pieces).map_err(|error| self.shared.no_room_or(error, &item.path, self.missing_bytes))?;
+        item.size = item.size.max(offset + bytes);
+        if item.chunks.insert(offset / CHUNK_BYTES) {
+            self.missing_bytes = self.missing_bytes.saturating_sub(bytes);
+        }
+        Ok(SinkOutcome::Written { entry: id, offset, bytes })
+    }
+
+    fn commit(&mut self, id: EntryId) -> Result<(), SinkError> {
+        let item = self.entries.get(&id).ok_or(SinkError::NotSelected)?;
+        match (item.kind, item.state) {
+            (_, State::BehindLink) => return Err(behind_link(item)),
+            (_, State::Committed) => return Err(SinkError::Exists { path: item.path.as_str().into() }),
+            (EntryKind::Dir, State::Absent | State::Partial | State::InPlace) => return self.commit_folder(id),
+            (EntryKind::File | EntryKind::Text | EntryKind::Stream, State::InPlace) if item.is_complete() => {
+                let path = PathBuf::from(item.path.as_str());
+                self.committers.publish(Published { entry: id, path, folder: None });
+                return Ok(());
+            }
+            (
+                EntryKind::File | EntryKind::Text | EntryKind::Stream,
+                State::Absent | State::Partial | State::InPlace,
+            ) => {}
+        }
+        if !item.is_complete() {
+            return Err(SinkError::Incomplete { path: item.path.as_str().into() });
+        }
+        // An entry without bytes has no part file yet.
+        self.open_part(id)?;
+        let item = self.entries.get_mut(&id).ok_or(SinkError::NotSelected)?;
+        let Some(part) = item.part.take() else { return Err(SinkError::NotSelected) };
+        item.state = State::Committed;
+        self.open.retain(|open| *open != id);
+        self.committers.commit(FileCommit {
+            entry: id,
+            path: item.path.clone(),
+            part,
+            part_name: item.part_name,
+            on_exists: item.on_exists,
+            executable: item.executable,
+            mtime: item.mtime,
+        });
+        Ok(())
+    }
+
+    fn commit_folder(&mut self, id: EntryId) -> Result<(), SinkError> {
+        let item = self.entries.get_mut(&id).ok_or(SinkError::NotSelected)?;
+        let path = PathBuf::from(item.path.as_str());
+        self.shared.make_folder(&path).map_err(|error| self.shared.no_room_or(error, &item.path, 0))?;
+        item.state = State::Committed;
+        self.committers.publish(Published { entry: id, folder: path.parent().map(Path::to_owned), path });
+        Ok(())
+    }
+
+    /// Sets the times of the folders; whatever was created in them has been.
+    fn finish(&self) -> Result<(), SinkError> {
+        for item in self.entries.values().filter(|item| item.kind == EntryKind::Dir && item.state == State::Committed) {
+            let error = |error: io::Error| SinkError::new(error, item.path.as_str());
+            let folder = self.shared.tree.folder(Path::new(item.path.as_str())).map_err(error)?;
+            set_times(&folder, item.mtime).map_err(error)?;
+        }
+        Ok(())
+    }
+
+    fn open_part(&mut self, id: EntryId) -> Result<(), SinkError> {
+        let item = self.entries.get_mut(&id).ok_or(SinkError::NotSelected)?;
+        if item.part.is_some() {
+            return Ok(());
+        }
+        let keep = match item.state {
+            State::Absent | State::InPlace => 0,
+            State::Partial => item.size,
+            State::BehindLink => return Err(behind_link(item)),
+            State::Committed => return Err(SinkError::Exists { path: item.path.as_str().into() }),
+        };
+        let part = Part::open(&self.shared.tree, item.part_name, keep).map_err(|error| match error {
+            PartError::Busy => SinkError::Busy { path: item.path.as_str().into() },
+            PartError::Foreign => SinkError::Denied { path: item.part_name.to_string().into() },
+            PartError::Io(error) => self.shared.no_room_or(error, &item.path, self.missing_bytes),
+        })?;
+        if item.state == State::InPlace {
+            copy(&self.shared.tree.read(Path::new(item.path.as_str())), &part)
+                .map_err(|error| self.shared.no_room_or(error, &item.path, self.missing_bytes))?;
+        }
+        item.part = Some(part);
+        item.state = State::Partial;
+        self.open.push_back(id);
+        self.close_oldest();
+        Ok(())
+    }
+
+    fn close_oldest(&mut self) {
+        if self.open.len() <= OPEN_PARTS_MAX {
+            return;
+        }
+        let oldest = self.open.pop_front();
+        if let Some(item) = oldest.and_then(|id| self.entries.get_mut(&id)) {
+            item.part = None;
+        }
+    }
+}
+
+fn behind_link(item: &Item) -> SinkError {
+    SinkError::Symlink { path: item.path.as_str().into() }
+}
+
+fn copy(from: &io::Result<File>, to: &Part) -> io::Result<()> {
+    let mut from = from.as_ref().map_err(|error| io::Error::from(error.kind()))?;
+    io::copy(&mut from, &mut &to.file)?;
+    Ok(())
+}
