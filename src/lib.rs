@@ -1,6 +1,19 @@
 //! p2pshare moves files straight between two devices.
+//!
+//! The layers, each knowing only those below it: [`send()`] and [`receive()`] run a `session`; a session drives the machines of
+//! `p2pshare_protocol` over three adapters: [`signaling`] (the server), `transport` (the peer), [`storage`] (the disk).
 
+mod api;
+mod error;
+mod session;
 pub mod signaling;
 pub mod storage;
 #[doc(hidden)]
 pub mod transport;
+
+pub use api::{Settings, receive, send};
+pub use error::Error;
+pub use session::{
+    Decision, Destination, Event, Events, Invitation, LOCAL_PORTS, OfferRequest, PeerId, ShareOptions, Stage, Stop,
+    Stopper, Summary,
+};

@@ -1,2 +1,7 @@
-//! The p2pshare command.
-fn main() {}
+//! The `p2pshare` command.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

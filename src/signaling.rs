@@ -70,6 +70,12 @@ impl Signaling {
         self.receiver.close().await;
     }
 
+    /// A handle to send with, for as many tasks as need it.
+    #[must_use]
+    pub fn sender(&self) -> SignalingSender {
+        self.sender.clone()
+    }
+
     /// Parts the two directions. The socket closes when the receiver goes.
     #[must_use]
     pub fn split(self) -> (SignalingSender, SignalingReceiver) {

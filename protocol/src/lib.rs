@@ -19,12 +19,9 @@ pub mod hash;
 pub mod host_identity;
 pub mod keys;
 pub mod limits;
-<<<<<<< HEAD
 pub mod link;
-pub mod lv;
-=======
 pub mod local_name;
->>>>>>> storage
+pub mod lv;
 pub mod offer;
 pub mod pairing;
 pub mod password;
@@ -42,6 +39,6 @@ pub mod short_number;
 mod base64url;
 mod ledger;
 mod liveness;
-mod window;
 #[cfg(test)]
 mod scripted_rng;
+mod window;

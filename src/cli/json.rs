@@ -1,0 +1,104 @@
+//! Events as JSON, one object a line, for scripts.
+
+use std::io::Write;
+use std::time::Instant;
+
+use p2pshare::transport::{Path, PathKind};
+use p2pshare::{Event, PeerId, Stage, Summary};
+use p2pshare_protocol::offer::Offer;
+use serde_json::{Value, json};
+
+use super::rate::Rate;
+use super::report::Report;
+use super::text::escape;
+
+/// Writes events to standard output.
+#[derive(Debug, Default)]
+pub(crate) struct Json {
+    total: u64,
+    rate: Rate,
+}
+
+impl Json {
+    pub(crate) fn show(&mut self, event: &Event) {
+        let values = self.values(event);
+        for (name, value) in values {
+            write(name, value);
+        }
+    }
+
+    pub(crate) fn offer(peer: PeerId, offer: &Offer) {
+        write("offer", json!({"peer": peer.0, "entries": offer.entries().len(), "bytes": offer.bytes()}));
+    }
+
+    pub(crate) fn error(report: &Report) {
+        let value = json!({
+            "class": report.exit.class(), "exit": report.exit as u8, "message": report.message,
+            "hint": report.hint, "resumable": report.is_resumable,
+        });
+        write("error", value);
+    }
+
+    fn values(&mut self, event: &Event) -> Option<(&'static str, Value)> {
+        Some(match event {
+            Event::Shared { code, link } => ("code", json!({"code": code.to_string(), "link": link.to_string()})),
+            Event::Stage(peer, Stage::Server) => ("waiting", json!({"peer": peer.0})),
+            Event::WrongCode { left } => ("auth_failed", json!({"left": left})),
+            Event::Named(peer, name) => ("peer", json!({"peer": peer.0, "name": escape(name)})),
+            Event::Path(peer, path) => ("path", path_value(*peer, path)),
+            Event::Accepted { peer, entries, bytes } => {
+                self.total = *bytes;
+                ("accepted", json!({"peer": peer.0, "entries": entries, "bytes": bytes}))
+            }
+            Event::Resumed(peer, from) => ("resumed", json!({"peer": peer.0, "from": from})),
+            Event::Progress { peer, bytes, .. } => {
+                let rate = self.rate.note(*bytes, Instant::now()).map(|rate| rate as u64);
+                ("progress", json!({"peer": peer.0, "bytes": bytes, "total": self.total, "rate": rate}))
+            }
+            Event::EntryDone { path, bytes, root, .. } => {
+                let hash = root.map(|root| root.to_string());
+                ("entry_done", json!({"path": path.to_string_lossy(), "bytes": bytes, "blake3": hash}))
+            }
+            Event::Text(text) => ("text", json!({"text": text})),
+            Event::Disturbed(peer, true) => ("stalled", json!({"peer": peer.0})),
+            Event::Skipped { entry, reason, .. } => ("skipped", json!({"entry": entry.0, "reason": reason})),
+            Event::Done(peer, summary) => ("done", done(*peer, summary)),
+            Event::Failed(peer, error) => {
+                let report = Report::of(error, None);
+                ("peer_failed", json!({"peer": peer.0, "class": report.exit.class(), "message": report.message}))
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// One line; a reader that went away is no reason to stop a transfer.
+fn write(event: &str, mut value: Value) {
+    if let Some(object) = value.as_object_mut() {
+        object.insert("v".to_owned(), json!(1));
+        object.insert("event".to_owned(), json!(event));
+    }
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{value}").and_then(|()| out.flush());
+}
+
+fn done(peer: PeerId, summary: &Summary) -> Value {
+    json!({"peer": peer.0, "bytes": summary.bytes, "seconds": summary.took.as_secs_f64(),
+        "entries": summary.entries, "skipped": summary.skipped})
+}
+
+fn path_value(peer: PeerId, path: &Path) -> Value {
+    let kind = path_kind(path.kind);
+    let rtt_ms = path.round_trip.map(|rtt| rtt.as_secs_f64() * 1000.0);
+    json!({"peer": peer.0, "kind": kind, "rtt_ms": rtt_ms,
+        "local": path.local.to_string(), "remote": path.remote.to_string()})
+}
+
+/// The word for a sort of path.
+pub(crate) const fn path_kind(kind: PathKind) -> &'static str {
+    match kind {
+        PathKind::Lan => "lan",
+        PathKind::Direct => "direct",
+        PathKind::Relay => "relay",
+    }
+}

@@ -1,0 +1,46 @@
+//! The first frame each way: proves that the channel belongs to the pairing, whatever the stack below believes.
+
+use std::time::Duration;
+
+use p2pshare_protocol::ctl::Ctl;
+use p2pshare_protocol::error::{TransferError, Violation};
+use p2pshare_protocol::hash::Hash;
+use p2pshare_protocol::keys::{Connection, Endpoint, SessionKeys};
+use tokio::time::timeout;
+
+use crate::error::Error;
+use crate::transport::{Channel, Identity, Incoming};
+
+/// Exchanges the MACs over the certificates and names in use.
+pub(super) async fn bind(channel: &mut Channel, keys: &SessionKeys) -> Result<(), Error> {
+    let identity = channel.identity();
+    let connection = connection(&identity);
+    let mac = Hash(keys.bind_mac(&connection));
+    channel.sender().send_ctl(Ctl::Bind { mac }.encode().into()).await.map_err(Error::Lost)?;
+    let theirs = timeout(BIND_MAX, first_mac(channel)).await.map_err(|_| Error::BindMissing)??;
+    keys.verify_bind_mac(&connection, &theirs.0).map_err(|_| Error::BindMismatch)
+}
+
+/// Waits for the peer's first frame, which can be nothing else than its MAC.
+async fn first_mac(channel: &mut Channel) -> Result<Hash, Error> {
+    loop {
+        let frame = match channel.next().await {
+            Incoming::Ctl(frame) => Ctl::decode(&frame).map_err(Violation::from).map_err(TransferError::from)?,
+            Incoming::Data(_) => return Err(TransferError::from(Violation::Unrequested).into()),
+            Incoming::Disturbed | Incoming::Recovered => continue,
+            Incoming::Lost(lost) => return Err(Error::Lost(lost)),
+        };
+        let Ctl::Bind { mac } = frame else { return Err(Error::BindMissing) };
+        return Ok(mac);
+    }
+}
+
+fn connection(identity: &Identity) -> Connection<'_> {
+    Connection {
+        local: Endpoint { fingerprint: &identity.local_fingerprint, ice_ufrag: &identity.local_ufrag },
+        remote: Endpoint { fingerprint: &identity.remote_fingerprint, ice_ufrag: &identity.remote_ufrag },
+    }
+}
+
+/// How long the peer may take for its first frame.
+const BIND_MAX: Duration = Duration::from_secs(10);

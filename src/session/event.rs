@@ -1,0 +1,194 @@
+//! What a session tells its user, and what it asks.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use p2pshare_protocol::code::Code;
+use p2pshare_protocol::ctl::{DeclineReason, SkipReason};
+use p2pshare_protocol::hash::Hash;
+use p2pshare_protocol::link::Link;
+use p2pshare_protocol::offer::{EntryId, Offer};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::Error;
+use crate::storage::{sink, source};
+use crate::transport::Path;
+
+/// Tells the guests of a share apart, from 0; the side that joined knows only 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerId(pub u32);
+
+/// Something a person or a script may want to know.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The share can be joined.
+    Shared {
+        /// The code, to be read to someone.
+        code: Code,
+        /// The link, to be sent or shown as a QR code.
+        link: Link,
+    },
+    /// Something was left out or renamed while the source was walked.
+    SourceNotice(source::Notice),
+    /// How far the connection to a peer is.
+    Stage(PeerId, Stage),
+    /// A wrong code was tried; so many tries are left before the code changes.
+    WrongCode {
+        /// Tries that are left.
+        left: u8,
+    },
+    /// The peer said its name. Untrusted text.
+    Named(PeerId, String),
+    /// The path in use.
+    Path(PeerId, Path),
+    /// The kernel gives less than the wanted socket buffers, in bytes.
+    SmallSocketBuffers {
+        /// What it gives.
+        granted: usize,
+        /// What was asked for.
+        wanted: usize,
+    },
+    /// The sender proposes; answer it.
+    Offered(PeerId, OfferRequest),
+    /// The receiver took the offer, or this side did.
+    Accepted {
+        /// Which peer.
+        peer: PeerId,
+        /// How many entries.
+        entries: u32,
+        /// Their size in bytes.
+        bytes: u64,
+    },
+    /// Something was renamed, skipped or started over while the destination was prepared.
+    SinkNotice(sink::Notice),
+    /// So many bytes were there from an earlier session.
+    Resumed(PeerId, u64),
+    /// What the receiver's disk has confirmed.
+    Progress {
+        /// Which peer.
+        peer: PeerId,
+        /// Bytes of all entries together.
+        bytes: u64,
+        /// Entries under their final names.
+        entries: u32,
+    },
+    /// An entry has its final name (receiving only).
+    EntryDone {
+        /// Which entry.
+        entry: EntryId,
+        /// Where it is.
+        path: PathBuf,
+        /// Its size in bytes.
+        bytes: u64,
+        /// Its root; `None` for folders.
+        root: Option<Hash>,
+    },
+    /// A text arrived. Untrusted.
+    Text(String),
+    /// An entry was given up; the others continue.
+    Skipped {
+        /// Which peer.
+        peer: PeerId,
+        /// Which entry.
+        entry: EntryId,
+        /// Why.
+        reason: SkipReason,
+    },
+    /// What this side's disk said of an entry that it does not take.
+    NotStored {
+        /// Which entry.
+        entry: EntryId,
+        /// What the disk said.
+        error: sink::SinkError,
+    },
+    /// The connection is disturbed (`true`) or fine again.
+    Disturbed(PeerId, bool),
+    /// A transfer is complete and verified.
+    Done(PeerId, Summary),
+    /// A transfer with one of several peers failed; the share goes on.
+    Failed(PeerId, Arc<Error>),
+}
+
+/// How far a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The signalling server is being reached.
+    Server,
+    /// The other side proves that it knows the code.
+    Pairing,
+    /// A path between the two is being looked for.
+    Connecting,
+    /// The path is open; the two agree on what to move.
+    Connected,
+}
+
+/// What was moved.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Bytes of all entries together.
+    pub bytes: u64,
+    /// Entries under their final names.
+    pub entries: u32,
+    /// Entries that were given up.
+    pub skipped: u32,
+    /// From the acceptance to the last word.
+    pub took: Duration,
+    /// The path at the end.
+    pub path: Option<Path>,
+}
+
+impl Summary {
+    /// Adds what was moved to another peer.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.bytes += other.bytes;
+        self.entries += other.entries;
+        self.skipped += other.skipped;
+        self.took = self.took.max(other.took);
+        self.path.clone_from(&other.path);
+    }
+}
+
+/// An offer that waits for an answer. Dropping it declines.
+#[derive(Debug)]
+pub struct OfferRequest {
+    /// What is proposed. Paths are untrusted text.
+    pub offer: Arc<Offer>,
+    pub(super) answer: oneshot::Sender<Decision>,
+}
+
+impl OfferRequest {
+    /// Answers.
+    pub fn decide(self, decision: Decision) {
+        // A session that ended meanwhile needs no answer.
+        let _ = self.answer.send(decision);
+    }
+}
+
+/// The answer to an offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Take these entries, ascending.
+    Accept(Vec<EntryId>),
+    /// Take nothing.
+    Decline(DeclineReason),
+}
+
+/// Where a session reports to.
+#[derive(Debug, Clone)]
+pub struct Events(mpsc::UnboundedSender<Event>);
+
+impl Events {
+    /// A place to report to, and where the reports come out. The sessions report a few times a second at most.
+    #[must_use]
+    pub fn channel() -> (Self, mpsc::UnboundedReceiver<Event>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    pub(super) fn report(&self, event: Event) {
+        // Nobody has to listen.
+        let _ = self.0.send(event);
+    }
+}

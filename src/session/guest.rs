@@ -1,0 +1,109 @@
+//! The side that joins a share with a code or link.
+
+use std::time::Instant;
+
+use p2pshare_protocol::code::Code;
+use p2pshare_protocol::envelope::{ClientMessage, ErrorCode, ServerMessage};
+use p2pshare_protocol::link::Link;
+use p2pshare_protocol::pairing::{Entropy, GuestOptions, GuestPairing, GuestSecret, Input};
+use p2pshare_protocol::room::RoomId;
+
+use super::context::Context;
+use super::event::Stage;
+use super::ice::with_ice_servers;
+use super::local;
+use super::mailbox::Mailbox;
+use super::pair::{Machine, Pairing};
+use super::random::rng;
+use crate::error::Error;
+use crate::signaling::{ServerUrl, Signaling};
+use crate::transport::{Channel, Dialing, TransportConfig};
+
+/// What a person got from the host.
+#[derive(Debug, Clone)]
+pub enum Invitation {
+    /// A code.
+    Code(Code),
+    /// A link, which names its server.
+    Link(Link),
+}
+
+impl Invitation {
+    /// The room at the server.
+    #[must_use]
+    pub fn room(&self) -> RoomId {
+        match self {
+            Self::Code(code) => code.room(),
+            Self::Link(link) => link.room(),
+        }
+    }
+
+    fn secret(&self) -> GuestSecret {
+        match self {
+            Self::Code(code) => GuestSecret::Code(code.clone()),
+            Self::Link(link) => GuestSecret::Link(link.clone()),
+        }
+    }
+}
+
+/// Joins a share; the channel that comes out is bound to the pairing.
+///
+/// Without a `server`, a link's own is asked, or the senders on this machine.
+pub(super) async fn join(
+    invitation: &Invitation,
+    server: Option<&ServerUrl>,
+    config: &TransportConfig,
+    context: &mut Context,
+) -> Result<Channel, Error> {
+    let server = match (server, invitation) {
+        (Some(server), _) => server.clone(),
+        (None, Invitation::Link(link)) => link.origin().as_str().parse().map_err(Error::ServerUrl)?,
+        (None, Invitation::Code(code)) => local::server_of(code.nameplate()),
+    };
+    context.stage(Stage::Server);
+    let room = invitation.room();
+    let mut stop = context.stop.clone();
+    let (signaling, (dialing, offer)) = tokio::select! {
+        () = stop.requested() => return Err(Error::Stopped),
+        both = async { tokio::try_join!(enter(&server, &room), prepare(&server, config)) } => both?,
+    };
+    let now = Instant::now();
+    let mut machine = GuestPairing::new(
+        &invitation.secret(),
+        &room,
+        GuestOptions { short_number: false },
+        Entropy::generate(&mut rng()),
+        now,
+    );
+    machine.handle_input(Input::LocalDescription(offer), now)?;
+    let mut mailbox = Mailbox::of_host(signaling);
+    let mut pairing = Pairing::new(Machine::Guest(machine), dialing, &mut mailbox, context);
+    let paired = pairing.until_paired().await;
+    let channel = pairing.finish(paired).await?;
+    context.stage(Stage::Connected);
+    Ok(channel)
+}
+
+/// Enters a room.
+async fn enter(server: &ServerUrl, room: &RoomId) -> Result<Signaling, Error> {
+    let mut signaling = Signaling::connect(server).await?;
+    signaling.send(ClientMessage::Join { v: 1, room: room.clone() }).await?;
+    loop {
+        match signaling.next().await? {
+            ServerMessage::Joined { .. } => return Ok(signaling),
+            ServerMessage::Error { code: ErrorCode::NotActive, .. } => {
+                return Err(Error::NotActive { room: room.to_string(), asked: vec![server.clone()] });
+            }
+            ServerMessage::Error { code, retry_after, .. } => {
+                return Err(Error::Refused { server: server.clone(), code, retry_after });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Prepares a connection and its offer, with the relays and reflectors that the server recommends.
+async fn prepare(server: &ServerUrl, config: &TransportConfig) -> Result<(Dialing, String), Error> {
+    let config = with_ice_servers(server, config).await;
+    Ok(Dialing::offer(&config).await?)
+}

@@ -1,0 +1,246 @@
+//! The side that opens a share: it holds the rooms at the server and serves every guest in a task of its own.
+
+mod guests;
+mod rooms;
+mod tries;
+
+pub(super) use tries::Tries;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use p2pshare_protocol::envelope::{ClientMessage, ErrorCode, Outcome, ServerMessage};
+use p2pshare_protocol::pairing::PairingError;
+use tokio::time::{Instant, sleep_until};
+
+use super::context::Context;
+use super::event::{Event, Stage, Summary};
+use super::local::Place;
+use super::work::Work;
+use crate::error::Error;
+use crate::signaling::{ServerUrl, Signaling};
+use crate::transport::TransportConfig;
+use guests::{GuestEnd, Guests};
+use rooms::Rooms;
+
+/// How a share is opened.
+#[derive(Debug, Clone)]
+pub struct ShareOptions {
+    /// How many guests may fetch it; any number if absent.
+    pub max: Option<NonZeroU32>,
+    /// How long it can be joined.
+    pub expire: Duration,
+    /// How many secret digits its code has, 4 to 12.
+    pub secret_digits: usize,
+}
+
+impl Default for ShareOptions {
+    fn default() -> Self {
+        Self { max: Some(NonZeroU32::MIN), expire: Duration::from_secs(3600), secret_digits: 4 }
+    }
+}
+
+/// Opens a share at `place` and does `work` with every guest.
+///
+/// Returns when the last guest is served, the share expires or it is stopped.
+pub(super) async fn host(
+    place: &Place,
+    options: &ShareOptions,
+    config: &TransportConfig,
+    work: Work,
+    context: Context,
+) -> Result<Summary, Error> {
+    context.stage(Stage::Server);
+    let server = &place.server;
+    let signaling = Signaling::connect(server).await?;
+    let config = super::ice::with_ice_servers(server, config).await;
+    let rooms = Rooms::new(&place.origin, options);
+    let guests = Guests::new(config, work, context.clone());
+    let mut host = Host { server, options, rooms, guests, context, served: 0, total: Summary::default() };
+    let result = host.run(signaling).await;
+    host.guests.end().await;
+    result
+}
+
+struct Host<'a> {
+    server: &'a ServerUrl,
+    options: &'a ShareOptions,
+    rooms: Rooms,
+    guests: Guests,
+    context: Context,
+    /// Guests that were served to the end.
+    served: u32,
+    /// What was moved to all of them.
+    total: Summary,
+}
+
+impl Host<'_> {
+    async fn run(&mut self, mut signaling: Signaling) -> Result<Summary, Error> {
+        let expiry = Instant::now() + self.options.expire;
+        self.open(&mut signaling).await?;
+        loop {
+            let is_waiting = self.guests.is_empty();
+            tokio::select! {
+                biased;
+                () = self.context.stop.requested(), if is_waiting => return self.stopped(signaling).await,
+                message = signaling.next() => match message {
+                    Ok(message) => self.handle_message(message, &signaling).await?,
+                    // Guests that are paired need no server; a share that still waits does.
+                    Err(error) if self.guests.is_empty() || self.wants_more() => {
+                        signaling = self.reconnect(error, expiry).await?;
+                    }
+                    Err(_) => return self.serve_the_last().await,
+                },
+                end = self.guests.next_end() => {
+                    if let Some(result) = self.handle_end(end, &signaling).await? {
+                        signaling.send(ClientMessage::Bye { room: None }).await.ok();
+                        signaling.close().await;
+                        return result;
+                    }
+                }
+                () = sleep_until(expiry), if is_waiting => return self.expired(signaling).await,
+            }
+        }
+    }
+
+    /// Opens the rooms and tells how to join.
+    async fn open(&mut self, signaling: &mut Signaling) -> Result<(), Error> {
+        for request in self.rooms.requests() {
+            signaling.send(request).await?;
+        }
+        while !self.rooms.are_open() {
+            match signaling.next().await? {
+                ServerMessage::Created { room, token, .. } => self.rooms.opened(room, token)?,
+                ServerMessage::Error { code: ErrorCode::NotActive, room: Some(room), .. } => {
+                    signaling.send(self.rooms.lost(&room)).await?;
+                }
+                ServerMessage::Error { code, retry_after, .. } => {
+                    return Err(Error::Refused { server: self.server.clone(), code, retry_after });
+                }
+                other => self.guests.deliver(other),
+            }
+        }
+        self.announce();
+        Ok(())
+    }
+
+    fn announce(&mut self) {
+        if let Some((code, link)) = self.rooms.news() {
+            self.context.events.report(Event::Shared { code, link });
+        }
+    }
+
+    async fn handle_message(&mut self, message: ServerMessage, signaling: &Signaling) -> Result<(), Error> {
+        match message {
+            ServerMessage::Peer { cid, room } => {
+                if let Some(secret) = self.rooms.secret_of(&room) {
+                    self.guests.serve(cid, room, secret, signaling.sender());
+                }
+            }
+            ServerMessage::Created { room, token, .. } => {
+                self.rooms.opened(room, token)?;
+                self.announce();
+            }
+            ServerMessage::Ended { room, .. } => {
+                let request = self.rooms.lost(&room);
+                signaling.send(request).await?;
+            }
+            other => self.guests.deliver(other),
+        }
+        Ok(())
+    }
+
+    /// Takes note of a guest that is done; returns the result of the share if it was the last one.
+    async fn handle_end(
+        &mut self,
+        end: GuestEnd,
+        signaling: &Signaling,
+    ) -> Result<Option<Result<Summary, Error>>, Error> {
+        let GuestEnd { cid, peer, was_paired, result } = end;
+        match result {
+            Ok(summary) => {
+                self.served += 1;
+                self.total.add(&summary);
+                self.context.events.report(Event::Done(peer, summary));
+            }
+            Err(Error::Pairing(PairingError::WrongCode)) => {
+                signaling.send(ClientMessage::Report { cid, what: Outcome::BadProof }).await?;
+                self.count_wrong_code(signaling).await?;
+            }
+            Err(error) if was_paired && self.options.max == Some(NonZeroU32::MIN) => return Ok(Some(Err(error))),
+            Err(error) => self.context.events.report(Event::Failed(peer, Arc::new(error))),
+        }
+        let is_last = !self.wants_more() && self.guests.is_empty();
+        Ok(is_last.then(|| Ok(self.total.clone())))
+    }
+
+    fn wants_more(&self) -> bool {
+        self.options.max.is_none_or(|max| self.served + self.guests.paired() < max.get())
+    }
+
+    async fn count_wrong_code(&mut self, signaling: &Signaling) -> Result<(), Error> {
+        let left = self.rooms.tries_left();
+        self.context.events.report(Event::WrongCode { left });
+        if left == 0 {
+            for message in self.rooms.retire_code() {
+                signaling.send(message).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gets the rooms back after the connection to the server was lost.
+    async fn reconnect(
+        &mut self,
+        error: crate::signaling::SignalingError,
+        expiry: Instant,
+    ) -> Result<Signaling, Error> {
+        tracing::warn!(%error, "the connection to the server was lost");
+        self.context.stage(Stage::Server);
+        let mut pause = RETRY_FIRST;
+        loop {
+            tokio::select! {
+                () = self.context.stop.requested() => return Err(Error::Stopped),
+                () = sleep_until(expiry) => return Err(error.into()),
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = (pause * 3 / 2).min(RETRY_MAX);
+            if let Ok(mut signaling) = Signaling::connect(self.server).await {
+                self.rooms.reattach();
+                match self.open(&mut signaling).await {
+                    Ok(()) => return Ok(signaling),
+                    Err(error) => tracing::debug!(%error, "the rooms did not come back"),
+                }
+            }
+        }
+    }
+
+    /// Finishes with the guests that are there, without a server.
+    async fn serve_the_last(&mut self) -> Result<Summary, Error> {
+        while !self.guests.is_empty() {
+            let GuestEnd { peer, result, .. } = self.guests.next_end().await;
+            let summary = result?;
+            self.total.add(&summary);
+            self.context.events.report(Event::Done(peer, summary));
+        }
+        Ok(self.total.clone())
+    }
+
+    async fn stopped(&self, signaling: Signaling) -> Result<Summary, Error> {
+        signaling.send(ClientMessage::Bye { room: None }).await.ok();
+        signaling.close().await;
+        if self.served > 0 { Ok(self.total.clone()) } else { Err(Error::Stopped) }
+    }
+
+    async fn expired(&self, signaling: Signaling) -> Result<Summary, Error> {
+        let stopped = self.stopped(signaling).await;
+        stopped.map_err(|_| Error::Expired)
+    }
+}
+
+/// The first pause before the server is tried again.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+
+/// The longest pause.
+const RETRY_MAX: Duration = Duration::from_secs(30);

@@ -1,0 +1,176 @@
+//! The guests of a share, each in a task of its own.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use p2pshare_protocol::envelope::{Cid, ClientMessage, Outcome, ServerMessage};
+use p2pshare_protocol::pairing::{Entropy, HostOptions, HostPairing, HostSecret};
+use p2pshare_protocol::room::RoomId;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::tries::Tries;
+use crate::error::Error;
+use crate::session::context::Context;
+use crate::session::event::{PeerId, Stage, Summary};
+use crate::session::mailbox::{Mail, Mailbox};
+use crate::session::pair::{Machine, Pairing};
+use crate::session::random::rng;
+use crate::session::work::Work;
+use crate::signaling::SignalingSender;
+use crate::transport::{Dialing, TransportConfig};
+
+/// What became of a guest.
+#[derive(Debug)]
+pub(super) struct GuestEnd {
+    pub(super) cid: Cid,
+    pub(super) peer: PeerId,
+    /// Whether it proved itself.
+    pub(super) was_paired: bool,
+    pub(super) result: Result<Summary, Error>,
+}
+
+/// The guests that are being served.
+pub(super) struct Guests {
+    config: Arc<TransportConfig>,
+    work: Work,
+    context: Context,
+    tasks: JoinSet<GuestEnd>,
+    mail: HashMap<Cid, mpsc::Sender<Mail>>,
+    next_peer: u32,
+    /// How many of the guests have proved themselves and are not done.
+    paired: Arc<AtomicU32>,
+}
+
+impl Guests {
+    pub(super) fn new(config: TransportConfig, work: Work, context: Context) -> Self {
+        Self {
+            config: Arc::new(config),
+            work,
+            context,
+            tasks: JoinSet::new(),
+            mail: HashMap::new(),
+            next_peer: 0,
+            paired: Arc::default(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    pub(super) fn paired(&self) -> u32 {
+        self.paired.load(Ordering::Relaxed)
+    }
+
+    /// Begins to serve a guest that entered a room.
+    pub(super) fn serve(
+        &mut self,
+        cid: Cid,
+        room: RoomId,
+        (secret, tries): (HostSecret, Option<Tries>),
+        signaling: SignalingSender,
+    ) {
+        let peer = PeerId(self.next_peer);
+        self.next_peer += 1;
+        let (mailbox, mail) = Mailbox::of_guest(cid, signaling.clone());
+        self.mail.insert(cid, mail);
+        let guest = Guest {
+            cid,
+            room,
+            secret,
+            tries,
+            signaling,
+            config: Arc::clone(&self.config),
+            work: self.work.clone(),
+            context: Context { peer, ..self.context.clone() },
+            paired: Arc::clone(&self.paired),
+        };
+        self.tasks.spawn(guest.run(mailbox));
+    }
+
+    /// Passes on what the server brings for a guest.
+    pub(super) fn deliver(&mut self, message: ServerMessage) {
+        let (cid, mail) = match message {
+            ServerMessage::From { cid, body } => (cid, Mail::Body(body)),
+            ServerMessage::Left { cid, why } => (cid, Mail::Left(why)),
+            other => {
+                tracing::debug!(?other, "a message of the server that needs no answer");
+                return;
+            }
+        };
+        if let Some(mailbox) = self.mail.get(&cid)
+            && mailbox.try_send(mail).is_err()
+        {
+            // Full: the guest floods. Closed: its task needs no more mail. Either way it gets none.
+            self.mail.remove(&cid);
+        }
+    }
+
+    /// Waits until a guest is done; for ever when there is none.
+    pub(super) async fn next_end(&mut self) -> GuestEnd {
+        match self.tasks.join_next().await {
+            Some(Ok(end)) => {
+                self.mail.remove(&end.cid);
+                if end.was_paired {
+                    self.paired.fetch_sub(1, Ordering::Relaxed);
+                }
+                end
+            }
+            Some(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits a short time for the guests that are left; they are told to stop by then.
+    pub(super) async fn end(&mut self) {
+        let _ = timeout(END_MAX, async { while self.tasks.join_next().await.is_some() {} }).await;
+        self.tasks.shutdown().await;
+    }
+}
+
+/// One guest and what it needs.
+struct Guest {
+    cid: Cid,
+    room: RoomId,
+    secret: HostSecret,
+    tries: Option<Tries>,
+    signaling: SignalingSender,
+    config: Arc<TransportConfig>,
+    work: Work,
+    context: Context,
+    paired: Arc<AtomicU32>,
+}
+
+impl Guest {
+    async fn run(mut self, mut mailbox: Mailbox) -> GuestEnd {
+        let mut was_paired = false;
+        let result = self.serve(&mut mailbox, &mut was_paired).await;
+        GuestEnd { cid: self.cid, peer: self.context.peer, was_paired, result }
+    }
+
+    async fn serve(&mut self, mailbox: &mut Mailbox, was_paired: &mut bool) -> Result<Summary, Error> {
+        let options = HostOptions { short_number: false };
+        let entropy = Entropy::generate(&mut rng());
+        let machine = HostPairing::new(&self.secret, &self.room, options, entropy, Instant::now());
+        let dialing = Dialing::prepare(&self.config).await?;
+        let mut pairing = Pairing::new(Machine::Host(machine, self.tries.clone()), dialing, mailbox, &mut self.context);
+        let paired = pairing.until_paired().await;
+        if paired.is_ok() {
+            *was_paired = true;
+            self.paired.fetch_add(1, Ordering::Relaxed);
+            let report = ClientMessage::Report { cid: self.cid, what: Outcome::Ok };
+            // A server that went away meanwhile is not needed any more.
+            let _ = self.signaling.send(report).await;
+        }
+        let channel = pairing.finish(paired).await?;
+        self.context.stage(Stage::Connected);
+        self.work.run(channel, &mut self.context).await
+    }
+}
+
+/// How long guests may take to say goodbye when the share is stopped.
+const END_MAX: Duration = Duration::from_secs(3);

@@ -1,0 +1,138 @@
+//! The rooms of a share: one for its code, one for its link.
+
+use p2pshare_protocol::code::Code;
+use p2pshare_protocol::envelope::{ClientMessage, RoomKind, Token};
+use p2pshare_protocol::host_identity::HostIdentity;
+use p2pshare_protocol::link::{Link, Origin};
+use p2pshare_protocol::pairing::HostSecret;
+use p2pshare_protocol::room::RoomId;
+
+use super::ShareOptions;
+use super::tries::Tries;
+use crate::error::Error;
+use crate::session::random::rng;
+
+/// What guests find the share by, and what the server says of it.
+pub(super) struct Rooms {
+    options: ShareOptions,
+    link: Link,
+    identity: HostIdentity,
+    link_state: State,
+    code: Option<Code>,
+    code_state: State,
+    tries: Tries,
+    announced: bool,
+}
+
+/// What the server knows of a room.
+#[derive(Debug, Default)]
+struct State {
+    token: Option<Token>,
+    is_open: bool,
+}
+
+impl Rooms {
+    pub(super) fn new(origin: &Origin, options: &ShareOptions) -> Self {
+        let identity = HostIdentity::generate(&mut rng());
+        Self {
+            options: options.clone(),
+            link: Link::generate(origin.clone(), &identity, &mut rng()),
+            identity,
+            link_state: State::default(),
+            code: None,
+            code_state: State::default(),
+            tries: Tries::default(),
+            announced: false,
+        }
+    }
+
+    /// What to ask of the server for the rooms that are not open.
+    pub(super) fn requests(&self) -> Vec<ClientMessage> {
+        let code = (!self.code_state.is_open).then(|| self.request_code());
+        let link = (!self.link_state.is_open).then(|| self.request_link());
+        code.into_iter().chain(link).collect()
+    }
+
+    fn request_code(&self) -> ClientMessage {
+        let room = self.code.as_ref().map(Code::room);
+        self.request(RoomKind::Code, room, self.code_state.token.clone())
+    }
+
+    fn request_link(&self) -> ClientMessage {
+        self.request(RoomKind::Link, Some(self.link.room()), self.link_state.token.clone())
+    }
+
+    fn request(&self, kind: RoomKind, room: Option<RoomId>, token: Option<Token>) -> ClientMessage {
+        let ttl = u32::try_from(self.options.expire.as_secs()).ok();
+        ClientMessage::Create { v: 1, kind, room, token, ttl, max: self.options.max }
+    }
+
+    pub(super) const fn are_open(&self) -> bool {
+        self.code_state.is_open && self.link_state.is_open
+    }
+
+    /// Notes that a room is open. A nameplate that is new gets secret digits of its own.
+    pub(super) fn opened(&mut self, room: RoomId, token: Token) -> Result<(), Error> {
+        let state = State { token: Some(token), is_open: true };
+        if room == self.link.room() {
+            self.link_state = state;
+            return Ok(());
+        }
+        if self.code.as_ref().map(Code::room) != Some(room.clone()) {
+            let nameplate = room.nameplate().ok_or(Error::BadServer)?;
+            let code = Code::generate(nameplate, self.options.secret_digits, &mut rng())?;
+            self.code = Some(code);
+            self.tries = Tries::default();
+            self.announced = false;
+        }
+        self.code_state = state;
+        Ok(())
+    }
+
+    /// Forgets what the server forgot, and says what to ask for instead. The link stays as it is; a code does not.
+    pub(super) fn lost(&mut self, room: &RoomId) -> ClientMessage {
+        if *room == self.link.room() {
+            self.link_state = State::default();
+            self.request_link()
+        } else {
+            self.code = None;
+            self.code_state = State::default();
+            self.request_code()
+        }
+    }
+
+    /// Notes that the connection to the server is a new one.
+    pub(super) const fn reattach(&mut self) {
+        self.code_state.is_open = false;
+        self.link_state.is_open = false;
+    }
+
+    /// Gives up the code after too many wrong ones; what to tell the server.
+    pub(super) fn retire_code(&mut self) -> Vec<ClientMessage> {
+        let retired = self.code.take().map(|code| ClientMessage::Bye { room: Some(code.room()) });
+        self.code_state = State::default();
+        retired.into_iter().chain([self.request_code()]).collect()
+    }
+
+    /// How a guest that entered `room` is to prove itself, and how often that may still fail.
+    pub(super) fn secret_of(&self, room: &RoomId) -> Option<(HostSecret, Option<Tries>)> {
+        if *room == self.link.room() {
+            let secret = HostSecret::Link { link: self.link.clone(), identity: self.identity.clone() };
+            return Some((secret, None));
+        }
+        let code = self.code.as_ref().filter(|code| code.room() == *room)?;
+        Some((HostSecret::Code(code.clone()), Some(self.tries.clone())))
+    }
+
+    /// Wrong codes that may still be tried before the code changes.
+    pub(super) fn tries_left(&self) -> u8 {
+        self.tries.left()
+    }
+
+    /// The code and the link, when they were not told yet.
+    pub(super) fn news(&mut self) -> Option<(Code, Link)> {
+        let code = self.code.clone().filter(|_| !self.announced)?;
+        self.announced = true;
+        Some((code, self.link.clone()))
+    }
+}

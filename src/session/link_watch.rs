@@ -1,0 +1,66 @@
+//! `LinkWatch`: reports the path in use and its disturbances, and turns a lost connection into an error.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::event::{Event, Events, PeerId};
+use crate::error::Error;
+use crate::transport::{Channel, Incoming, Path};
+
+/// What is told of a channel beside what it carries.
+#[derive(Debug)]
+pub(super) struct LinkWatch {
+    peer: PeerId,
+    events: Events,
+    due: Instant,
+    last: Option<Path>,
+}
+
+impl LinkWatch {
+    pub(super) fn new(peer: PeerId, events: &Events, channel: &Channel) -> Self {
+        if let Some(buffers) = channel.socket_buffers().filter(|buffers| buffers.are_capped()) {
+            events.report(Event::SmallSocketBuffers { granted: buffers.granted, wanted: buffers.wanted });
+        }
+        Self { peer, events: events.clone(), due: Instant::now(), last: None }
+    }
+
+    /// Passes on what the channel carries.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub(super) fn incoming(&self, incoming: Incoming) -> Result<Option<Incoming>, Error> {
+        match incoming {
+            Incoming::Ctl(_) | Incoming::Data(_) => Ok(Some(incoming)),
+            Incoming::Disturbed => {
+                self.events.report(Event::Disturbed(self.peer, true));
+                Ok(None)
+            }
+            Incoming::Recovered => {
+                self.events.report(Event::Disturbed(self.peer, false));
+                Ok(None)
+            }
+            Incoming::Lost(lost) => Err(Error::Lost(lost)),
+        }
+    }
+
+    /// Waits until it is time for a look at the path.
+    pub(super) async fn due(&self) {
+        sleep_until(self.due).await;
+    }
+
+    /// Looks at the path, and reports it when it or its round trip changed.
+    pub(super) async fn look(&mut self, channel: &Channel) {
+        self.due = Instant::now() + LOOK_EVERY;
+        let path = channel.path().await;
+        if path != self.last
+            && let Some(path) = path.clone()
+        {
+            self.events.report(Event::Path(self.peer, path));
+        }
+        self.last = path;
+    }
+}
+
+/// A look costs a snapshot of all statistics.
+const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -1,0 +1,77 @@
+//! `Mailbox`: the messages of one pairing, whichever way the server carries them.
+
+use p2pshare_protocol::envelope::{Body, Cid, ClientMessage, ServerMessage, Why};
+use tokio::sync::mpsc;
+
+use crate::error::Error;
+use crate::signaling::{Signaling, SignalingError, SignalingSender};
+
+/// What the server brings for one pairing.
+#[derive(Debug)]
+pub(super) enum Mail {
+    /// A message of the peer.
+    Body(Body),
+    /// The peer is gone.
+    Left(Why),
+    /// The server is gone.
+    Lost(SignalingError),
+}
+
+/// The letter box of one pairing.
+#[derive(Debug)]
+pub(super) struct Mailbox {
+    cid: Cid,
+    outgoing: SignalingSender,
+    incoming: mpsc::Receiver<Mail>,
+}
+
+impl Mailbox {
+    /// A host's mailbox for one guest, and where the host puts that guest's mail.
+    pub(super) fn of_guest(cid: Cid, outgoing: SignalingSender) -> (Self, mpsc::Sender<Mail>) {
+        let (sender, incoming) = mpsc::channel(MAIL_MAX);
+        (Self { cid, outgoing, incoming }, sender)
+    }
+
+    /// A guest's mailbox; it holds the connection to the server.
+    pub(super) fn of_host(signaling: Signaling) -> Self {
+        let (outgoing, mut receiver) = signaling.split();
+        let (sender, incoming) = mpsc::channel(MAIL_MAX);
+        tokio::spawn(async move {
+            loop {
+                let mail = tokio::select! {
+                    () = sender.closed() => return receiver.close().await,
+                    message = receiver.next() => match message {
+                        Ok(ServerMessage::From { body, .. }) => Mail::Body(body),
+                        Ok(ServerMessage::Left { why, .. }) => Mail::Left(why),
+                        Ok(_) => continue,
+                        Err(error) => Mail::Lost(error),
+                    },
+                };
+                let is_last = matches!(mail, Mail::Lost(_));
+                if sender.send(mail).await.is_err() || is_last {
+                    return receiver.close().await;
+                }
+            }
+        });
+        Self { cid: Cid::HOST, outgoing, incoming }
+    }
+
+    /// Sends a message to the peer.
+    pub(super) async fn send(&self, body: Vec<u8>) -> Result<(), Error> {
+        let body = Body::new(body).expect("a message of a pairing keeps to the limit of a body");
+        Ok(self.outgoing.send(ClientMessage::To { cid: self.cid, body }).await?)
+    }
+
+    /// Waits for the next message of the peer. Cancelling it loses nothing.
+    pub(super) async fn next(&mut self) -> Result<Vec<u8>, Error> {
+        match self.incoming.recv().await {
+            Some(Mail::Body(body)) => Ok(body.into_bytes()),
+            Some(Mail::Left(why)) => Err(Error::PeerLeft(why)),
+            Some(Mail::Lost(error)) => Err(error.into()),
+            None => Err(SignalingError::Closed { code: None }.into()),
+        }
+    }
+}
+
+/// Messages that may wait; a handshake with candidates takes about 20.
+const MAIL_MAX: usize = 64;

@@ -1,0 +1,206 @@
+//! Drives one pairing: the machine, the server's mail and the connection that is being set up.
+
+use std::time::Instant;
+
+use p2pshare_protocol::keys::SessionKeys;
+use p2pshare_protocol::pairing::{GuestPairing, HostPairing, Input, Output, PairingError};
+use p2pshare_protocol::sdp;
+
+use super::bind::bind;
+use super::context::Context;
+use super::event::Stage;
+use super::host::Tries;
+use super::mailbox::Mailbox;
+use crate::error::Error;
+use crate::transport::{Candidate, Channel, DialEvent, Dialing};
+
+/// The machine of either side; a host's guests share the tries of their code.
+pub(super) enum Machine {
+    Host(HostPairing, Option<Tries>),
+    Guest(GuestPairing),
+}
+
+/// A pairing under way.
+pub(super) struct Pairing<'a> {
+    machine: Machine,
+    dialing: Dialing,
+    mailbox: &'a mut Mailbox,
+    context: &'a mut Context,
+    /// Set once both sides are proven.
+    keys: Option<SessionKeys>,
+    /// Whether the connection opened; it may do so before this side knows that the peer is proven.
+    is_open: bool,
+    /// Whether the server still carries mail.
+    has_mail: bool,
+}
+
+impl<'a> Pairing<'a> {
+    pub(super) const fn new(
+        machine: Machine,
+        dialing: Dialing,
+        mailbox: &'a mut Mailbox,
+        context: &'a mut Context,
+    ) -> Self {
+        Self { machine, dialing, mailbox, context, keys: None, is_open: false, has_mail: true }
+    }
+
+    /// Goes on until both sides are proven.
+    pub(super) async fn until_paired(&mut self) -> Result<(), Error> {
+        self.context.stage(Stage::Pairing);
+        while self.keys.is_none() {
+            self.step().await?;
+        }
+        self.context.stage(Stage::Connecting);
+        Ok(())
+    }
+
+    /// Goes on until the connection is open and bound to the pairing, if `paired` is no error.
+    pub(super) async fn finish(mut self, paired: Result<(), Error>) -> Result<Channel, Error> {
+        let result = match paired {
+            Ok(()) => self.until_open().await,
+            Err(error) => Err(error),
+        };
+        let Self { dialing, keys, .. } = self;
+        match (result, keys) {
+            (Ok(()), Some(keys)) => {
+                let mut channel = dialing.into_channel()?;
+                match bind(&mut channel, &keys).await {
+                    Ok(()) => Ok(channel),
+                    Err(error) => {
+                        channel.close().await;
+                        Err(error)
+                    }
+                }
+            }
+            (Ok(()), None) => Err(Error::BindMissing),
+            (Err(error), _) => {
+                dialing.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn until_open(&mut self) -> Result<(), Error> {
+        while !self.is_open {
+            self.step().await?;
+        }
+        Ok(())
+    }
+
+    /// Does what the machine asks for, then waits for one thing to happen.
+    async fn step(&mut self) -> Result<(), Error> {
+        let deadline = self.carry_out().await?;
+        let is_paired = self.keys.is_some();
+        let input = tokio::select! {
+            biased;
+            () = self.context.stop.requested() => {
+                self.feed(Input::Canceled).await.ok();
+                self.carry_out().await.ok();
+                return Err(Error::Stopped);
+            }
+            mail = self.mailbox.next(), if self.has_mail => match mail {
+                Ok(body) => Input::Received(body),
+                // Two sides that are proven need the server only for candidates that come late.
+                Err(_) if is_paired => {
+                    self.has_mail = false;
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            },
+            event = self.dialing.next_event() => match event {
+                DialEvent::LocalCandidate(candidate) => match into_protocol(candidate) {
+                    Some(candidate) => Input::LocalCandidate(candidate),
+                    None => return Ok(()),
+                },
+                DialEvent::Open => {
+                    self.is_open = true;
+                    return Ok(());
+                }
+                DialEvent::GatheringDone => return Ok(()),
+                DialEvent::Failed(error) => return Err(error.into()),
+            },
+            () = sleep_until(deadline) => Input::TimedOut,
+        };
+        self.feed(input).await
+    }
+
+    /// Gives the machine an input; what it says at last is sent also when the pairing fails.
+    async fn feed(&mut self, input: Input) -> Result<(), Error> {
+        let now = Instant::now();
+        let result = match &mut self.machine {
+            Machine::Host(machine, Some(tries)) if self.keys.is_none() => {
+                tries.examine(|| machine.handle_input(input, now))
+            }
+            Machine::Host(machine, _) => machine.handle_input(input, now),
+            Machine::Guest(machine) => machine.handle_input(input, now),
+        };
+        if let Err(error) = result {
+            while let Output::Send(body) = self.poll() {
+                self.mailbox.send(body).await?;
+            }
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self) -> Output {
+        match &mut self.machine {
+            Machine::Host(machine, _) => machine.poll_output(),
+            Machine::Guest(machine) => machine.poll_output(),
+        }
+    }
+
+    /// Does what the machine asks for; returns until when it waits.
+    async fn carry_out(&mut self) -> Result<Option<Instant>, Error> {
+        loop {
+            match self.poll() {
+                Output::Send(body) => {
+                    let sent = self.mailbox.send(body).await;
+                    if self.keys.is_none() {
+                        sent?;
+                    }
+                }
+                Output::RemoteDescription(sdp) => self.describe(sdp.as_str()).await?,
+                Output::RemoteCandidate(candidate) => self.dialing.add_candidate(&into_transport(&candidate)).await,
+                Output::Paired(keys) => self.keys = Some(keys),
+                Output::AskPassword { .. } | Output::WrongPassword { .. } => {
+                    return Err(PairingError::PasswordWrong.into());
+                }
+                Output::ShowShortNumber(_) => return Err(PairingError::ShortNumberRejected.into()),
+                Output::Wait(deadline) => return Ok(deadline),
+            }
+        }
+    }
+
+    /// Hands the peer's description to the stack: a guest has its answer now, a host makes one.
+    async fn describe(&mut self, sdp: &str) -> Result<(), Error> {
+        match &mut self.machine {
+            Machine::Guest(_) => self.dialing.accept_answer(sdp).await?,
+            Machine::Host(machine, _) => {
+                let answer = self.dialing.answer(sdp).await?;
+                machine.handle_input(Input::LocalDescription(answer), Instant::now())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A candidate of the own stack in the protocol's words; `None` for one that no peer could use.
+fn into_protocol(candidate: Candidate) -> Option<sdp::Candidate> {
+    sdp::Candidate::new(candidate.candidate, candidate.sdp_mid, candidate.sdp_m_line_index).ok()
+}
+
+fn into_transport(candidate: &sdp::Candidate) -> Candidate {
+    Candidate {
+        candidate: candidate.as_str().to_owned(),
+        sdp_mid: candidate.sdp_mid().map(str::to_owned),
+        sdp_m_line_index: candidate.sdp_m_line_index(),
+    }
+}
