@@ -1,0 +1,133 @@
+//! Every bound of the server, in one place.
+
+use std::time::Duration;
+
+/// The server's bounds. The defaults are the ones to run in public; tests shorten the times.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How long a room lives unless its host asks for something else.
+    pub room_lifetime: Duration,
+    /// The longest life that a host may ask for.
+    pub room_lifetime_max: Duration,
+    /// How long a room waits for a host that lost its socket.
+    pub host_return: Duration,
+    /// How long a nameplate stays unused after its room: cuts off who only has the old code.
+    pub nameplate_rest: Duration,
+    /// How long a guest may take until the host reports on its proof.
+    pub handshake: Duration,
+    /// How many guests may be in a handshake in one room.
+    pub handshakes_max: usize,
+    /// How many guests may be attached to one room.
+    pub guests_max: usize,
+    /// How many bytes of bodies are relayed from and to one guest: a handshake takes some 10 KiB.
+    pub guest_bytes_max: usize,
+    /// How many rooms one socket may host: a code's, a link's, and their successors for a moment.
+    pub rooms_per_socket_max: usize,
+    /// How many rooms the server holds.
+    pub rooms_max: usize,
+    /// What one source address may do.
+    pub source: SourceLimits,
+    /// What one socket may do.
+    pub socket: SocketLimits,
+}
+
+/// The bounds of one source address.
+#[derive(Debug, Clone)]
+pub struct SourceLimits {
+    /// How many sockets it may have open.
+    pub sockets_max: u32,
+    /// How many rooms it may create.
+    pub creates: Rate,
+    /// How many rooms it may enter.
+    pub joins: Rate,
+    /// How many wrong proofs its guests may give; it cannot enter any room when they are used up.
+    pub bad_proofs: Rate,
+    /// Whether this machine's own addresses are bounded as well. They are not by default: what runs here is trusted
+    /// not to guess, and scripts create rooms in quick succession.
+    pub loopback: bool,
+    /// How many sources without a socket are remembered, so that remembering cannot fill the memory.
+    pub remembered_max: usize,
+}
+
+/// The bounds of one socket.
+#[derive(Debug, Clone)]
+pub struct SocketLimits {
+    /// How many sockets the server holds, WebSocket or not; if absent, what the system's file limit leaves.
+    pub open_max: Option<usize>,
+    /// How long the head of a request may take to arrive.
+    pub header_read: Duration,
+    /// How long a WebSocket may stay silent before its first message.
+    pub first_message: Duration,
+    /// How often the server sends a ping.
+    pub ping: Duration,
+    /// How long a WebSocket may be silent, pongs included, before it is given up.
+    pub silence: Duration,
+    /// How long a goodbye may take.
+    pub close: Duration,
+    /// How many messages a socket may send; more wait unread.
+    pub messages: Rate,
+    /// How many pings and pongs it may send; more end it.
+    pub pings: Rate,
+    /// How many messages may wait for a socket that does not read.
+    pub queued_max: usize,
+    /// How many bytes of them.
+    pub queued_bytes_max: usize,
+}
+
+/// A number of events in a span of time. All of them may come at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many events; at least one.
+    pub count: u32,
+    /// In how long a time.
+    pub per: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            room_lifetime: Duration::from_secs(3600),
+            room_lifetime_max: Duration::from_secs(24 * 3600),
+            host_return: Duration::from_secs(60),
+            nameplate_rest: Duration::from_secs(600),
+            handshake: Duration::from_secs(15),
+            handshakes_max: 4,
+            guests_max: 256,
+            guest_bytes_max: 2 << 20,
+            rooms_per_socket_max: 4,
+            rooms_max: 50_000,
+            source: SourceLimits::default(),
+            socket: SocketLimits::default(),
+        }
+    }
+}
+
+impl Default for SourceLimits {
+    fn default() -> Self {
+        Self {
+            sockets_max: 32,
+            creates: Rate { count: 10, per: Duration::from_secs(60) },
+            joins: Rate { count: 30, per: Duration::from_secs(60) },
+            bad_proofs: Rate { count: 10, per: Duration::from_secs(3600) },
+            loopback: false,
+            remembered_max: 100_000,
+        }
+    }
+}
+
+impl Default for SocketLimits {
+    fn default() -> Self {
+        Self {
+            open_max: None,
+            header_read: Duration::from_secs(5),
+            first_message: Duration::from_secs(10),
+            ping: Duration::from_secs(30),
+            silence: Duration::from_secs(75),
+            close: Duration::from_secs(1),
+            messages: Rate { count: 200, per: Duration::from_secs(4) },
+            pings: Rate { count: 20, per: Duration::from_secs(20) },
+            queued_max: 32,
+            queued_bytes_max: 256 * 1024,
+        }
+    }
+}
