@@ -19,6 +19,7 @@ pub mod room;
 pub mod sdp;
 pub mod seal;
 pub mod sealed_frame;
+pub mod share_guard;
 pub mod short_number;
 
 mod base64url;
