@@ -34,11 +34,12 @@ pub mod seal;
 pub mod sealed_frame;
 pub mod sender;
 pub mod server_config;
+pub mod share_guard;
 pub mod short_number;
 
 mod base64url;
 mod ledger;
 mod liveness;
+mod window;
 #[cfg(test)]
 mod scripted_rng;
-mod window;

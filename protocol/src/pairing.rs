@@ -36,7 +36,7 @@ use crate::short_number::ShortNumber;
 pub use self::entropy::Entropy;
 pub use self::error::{PairingError, Unverified, Violation};
 pub use self::guest::{GuestOptions, GuestPairing};
-pub use self::host::{HostOptions, HostPairing};
+pub use self::host::{HostOptions, HostPairing, PasswordGate};
 pub use self::secret::{GuestSecret, HostSecret};
 
 mod associated_data;
@@ -46,6 +46,7 @@ mod entropy;
 mod error;
 mod guest;
 mod host;
+mod password_exchange;
 mod secret;
 
 /// What a pairing can be told.

@@ -75,6 +75,8 @@ pub enum FailCode {
     Violation,
     /// The person or program stopped.
     Canceled,
+    /// The code is retired: too many wrong ones were tried.
+    NotActive,
 }
 
 impl PeerMessage {
@@ -144,11 +146,13 @@ impl FailCode {
             Self::Version => 2,
             Self::Violation => 3,
             Self::Canceled => 4,
+            Self::NotActive => 5,
         }
     }
 
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::WrongCode, Self::Version, Self::Violation, Self::Canceled].into_iter().find(|c| c.to_byte() == byte)
+        let all = [Self::WrongCode, Self::Version, Self::Violation, Self::Canceled, Self::NotActive];
+        all.into_iter().find(|code| code.to_byte() == byte)
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) enum Command {
     #[command(visible_alias = "receive")]
     Recv(RecvArgs),
     /// Run a signalling server
-    Serve(p2pshare_signal::Args),
+    Serve(p2pshare_signal::command::ServeArgs),
 }
 
 #[derive(Debug, Args)]

@@ -116,7 +116,8 @@ impl Human {
         }
         let mut lines = format!("\nSharing {}\n\n", self.label);
         lines += &format!("    code   {}\n    link   {link}\n", code.spaced());
-        if self.show_qr && self.is_terminal
+        if self.show_qr
+            && self.is_terminal
             && let Ok(qr) = qr2term::generate_qr_string(link.to_string())
         {
             lines += &format!("\n{qr}\n");

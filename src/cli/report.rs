@@ -120,11 +120,7 @@ impl Report {
     }
 }
 
-fn not_active(
-    room: &str,
-    asked: &[p2pshare::signaling::ServerUrl],
-    invitation: Option<&Invitation>,
-) -> Report {
+fn not_active(room: &str, asked: &[p2pshare::signaling::ServerUrl], invitation: Option<&Invitation>) -> Report {
     let what = match invitation {
         Some(Invitation::Code(code)) => code.spaced(),
         Some(Invitation::Link(_)) => "this link".to_owned(),
@@ -167,9 +163,11 @@ fn signaling(error: &SignalingError) -> Report {
 
 fn pairing(error: PairingError) -> Report {
     match error {
-        PairingError::WrongCode => {
-            Report::new(Exit::Code, "wrong code", "Check the last 4 digits; after 3 wrong tries the sender shows a new code.")
-        }
+        PairingError::WrongCode => Report::new(
+            Exit::Code,
+            "wrong code",
+            "Check the last 4 digits; after 3 wrong tries the sender shows a new code.",
+        ),
         PairingError::PeerNotVerified(_) | PairingError::ShortNumberRejected | PairingError::TimedOut => {
             let message = format!("could not verify the other side: {error}");
             Report::new(Exit::NotVerified, message, "Ask for a new code if this repeats.")
@@ -178,7 +176,9 @@ fn pairing(error: PairingError) -> Report {
             let message = format!("SECURITY: {error}");
             Report::new(Exit::Violation, message, "The server or the network may be hostile: use another one.")
         }
-        PairingError::PasswordWrong => Report::new(Exit::Password, "wrong password", "Ask the sender for the password."),
+        PairingError::PasswordWrong => {
+            Report::new(Exit::Password, "wrong password", "Ask the sender for the password.")
+        }
         PairingError::PasswordLocked => Report::new(Exit::Password, error.to_string(), "Ask the sender to unlock it."),
         PairingError::Version => {
             Report::new(Exit::Version, error.to_string(), "Use the same version of p2pshare on both sides.")
@@ -211,13 +211,17 @@ fn lost_connection(lost: &Lost) -> Report {
 fn transfer(error: &TransferError) -> Report {
     match error {
         TransferError::Violation(_) => Report::new(Exit::Violation, error.to_string(), ""),
-        TransferError::Corrupt | TransferError::Aborted(AbortCode::Corrupt) => {
-            Report::new(Exit::Violation, "received data does not match its hash", "Try again; check this machine's memory.")
-        }
+        TransferError::Corrupt | TransferError::Aborted(AbortCode::Corrupt) => Report::new(
+            Exit::Violation,
+            "received data does not match its hash",
+            "Try again; check this machine's memory.",
+        ),
         TransferError::Version(_) => {
             Report::new(Exit::Version, error.to_string(), "Use the same version of p2pshare on both sides.")
         }
-        TransferError::SameRole(_) => Report::new(Exit::Usage, error.to_string(), "One side sends, the other receives."),
+        TransferError::SameRole(_) => {
+            Report::new(Exit::Usage, error.to_string(), "One side sends, the other receives.")
+        }
         TransferError::Declined(reason) => declined(*reason),
         TransferError::Stopped(AbortCode::Canceled) => {
             Report::new(Exit::Interrupted, "stopped", "Run the same command again: what arrived is kept.").resumable()
@@ -232,7 +236,8 @@ fn transfer(error: &TransferError) -> Report {
             Report::new(Exit::Violation, "the other side says that this side broke the protocol", "")
         }
         TransferError::Silent | TransferError::Stalled | TransferError::Aborted(AbortCode::Stalled) => {
-            Report::new(Exit::Network, error.to_string(), "Run the same command again: what arrived is kept.").resumable()
+            Report::new(Exit::Network, error.to_string(), "Run the same command again: what arrived is kept.")
+                .resumable()
         }
         other => Report::new(Exit::Other, other.to_string(), ""),
     }
@@ -242,7 +247,9 @@ fn declined(reason: DeclineReason) -> Report {
     let (message, hint) = match reason {
         DeclineReason::Declined => ("declined", ""),
         DeclineReason::Limit => ("refused: over a limit of the receiver", "Raise --max-size or --max-files."),
-        DeclineReason::Disk => ("refused: the receiver's disk has no room or cannot be written", "Free some space there."),
+        DeclineReason::Disk => {
+            ("refused: the receiver's disk has no room or cannot be written", "Free some space there.")
+        }
     };
     Report::new(Exit::Declined, message, hint)
 }

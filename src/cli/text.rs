@@ -28,9 +28,7 @@ pub(crate) fn untrusted_lines(text: &str) -> String {
 
 /// The whole of a text, escaped and not cut.
 pub(crate) fn escape(text: &str) -> String {
-    text.chars()
-        .map(|c| if is_deceptive(c) { format!("\\u{{{:x}}}", u32::from(c)) } else { c.to_string() })
-        .collect()
+    text.chars().map(|c| if is_deceptive(c) { format!("\\u{{{:x}}}", u32::from(c)) } else { c.to_string() }).collect()
 }
 
 /// Longer texts are cut when they are shown.

@@ -1,10 +1,13 @@
 //! Where shares meet: at a server that was named, or at one that the share runs itself.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 
 use p2pshare_protocol::link::Origin;
 use p2pshare_protocol::room::Nameplate;
+use p2pshare_signal::{Config, Server, listen_all};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use crate::error::Error;
 use crate::signaling::ServerUrl;
@@ -18,6 +21,8 @@ pub const LOCAL_PORTS: RangeInclusive<u16> = 8765..=8774;
 pub(super) struct Place {
     pub(super) server: ServerUrl,
     pub(super) origin: Origin,
+    /// Ends the embedded server when it is dropped.
+    _running: Option<oneshot::Sender<()>>,
 }
 
 /// The place of a share: `server`, or a server inside this process.
@@ -25,10 +30,40 @@ pub(super) async fn place(server: Option<&ServerUrl>) -> Result<Place, Error> {
     match server {
         Some(server) => {
             let origin = server.to_string().parse().map_err(Error::Origin)?;
-            Ok(Place { server: server.clone(), origin })
+            Ok(Place { server: server.clone(), origin, _running: None })
         }
-        None => unimplemented!(),
+        None => embedded(),
     }
+}
+
+/// Runs a signalling server in this process, on the first port of the range that is free, or else on any.
+fn embedded() -> Result<Place, Error> {
+    let (listeners, digit) = listen().map_err(Error::Listen)?;
+    let port = listeners[0].local_addr().map_err(Error::Listen)?.port();
+    let server = Server::new(Config { nameplate_last_digit: digit, ..Config::default() }).map_err(Error::Listen)?;
+    let (running, ended) = oneshot::channel::<()>();
+    tokio::spawn(server.serve(listeners, async {
+        let _ = ended.await;
+    }));
+    let address = SocketAddr::new(lan_address(), port);
+    let origin = format!("http://{address}").parse().map_err(Error::Origin)?;
+    Ok(Place { server: ServerUrl::local(port), origin, _running: Some(running) })
+}
+
+/// Listens on all addresses of one port of the range; the digit is the one its nameplates end in. A port that nobody
+/// looks at serves links all the same.
+fn listen() -> std::io::Result<(Vec<TcpListener>, Option<u8>)> {
+    for (digit, port) in (0..).zip(LOCAL_PORTS) {
+        if let Ok(listeners) = listen_all(&any_address(port)) {
+            return Ok((listeners, Some(digit)));
+        }
+    }
+    let listeners = listen_all(&any_address(0)[..1]).map_err(|error| error.source)?;
+    Ok((listeners, None))
+}
+
+fn any_address(port: u16) -> [SocketAddr; 2] {
+    [(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()]
 }
 
 /// The embedded server that gave out a nameplate, if it is on this machine.
@@ -43,4 +78,17 @@ fn lan_address() -> IpAddr {
     let probe = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
         .and_then(|socket| socket.connect(SocketAddr::from(([192, 0, 2, 1], 9))).and_then(|()| socket.local_addr()));
     probe.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nameplate_names_the_port_of_its_server() {
+        for (nameplate, port) in [("10", 8765), ("17", 8772), ("129", 8774)] {
+            let nameplate = nameplate.parse().unwrap();
+            assert_eq!(server_of(&nameplate), ServerUrl::local(port));
+        }
+    }
 }

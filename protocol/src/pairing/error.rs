@@ -10,6 +10,9 @@ pub enum PairingError {
     /// Host: a guest proved a wrong code; count it and report it to the server. Guest: the host says so.
     #[error("wrong code")]
     WrongCode,
+    /// The code is retired: too many wrong ones were tried. A new one is needed.
+    #[error("the code is no longer active")]
+    NotActive,
     /// Guest: the host did not prove that it knows the code. It may have tested one guess.
     #[error("the other side could not be verified: {0}")]
     PeerNotVerified(Unverified),
@@ -111,6 +114,7 @@ impl From<FailCode> for PairingError {
             FailCode::Version => Self::Version,
             FailCode::Violation => Violation::ReportedByPeer.into(),
             FailCode::Canceled => Self::Canceled,
+            FailCode::NotActive => Self::NotActive,
         }
     }
 }
@@ -140,9 +144,11 @@ impl PairingError {
             Self::PasswordLocked => AbortCode::PasswordLocked,
             Self::SecurityMismatch | Self::HostKeyMismatch => AbortCode::SecurityMismatch,
             Self::TimedOut => AbortCode::TimedOut,
-            Self::WrongCode | Self::PeerNotVerified(_) | Self::ProtocolViolation(_) | Self::Version => {
-                AbortCode::Violation
-            }
+            Self::WrongCode
+            | Self::NotActive
+            | Self::PeerNotVerified(_)
+            | Self::ProtocolViolation(_)
+            | Self::Version => AbortCode::Violation,
         }
     }
 
@@ -151,6 +157,7 @@ impl PairingError {
         match self {
             Self::WrongCode => FailCode::WrongCode,
             Self::Version => FailCode::Version,
+            Self::NotActive => FailCode::NotActive,
             Self::Canceled
             | Self::TimedOut
             | Self::LocalDescription(_)

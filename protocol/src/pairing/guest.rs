@@ -37,10 +37,15 @@ pub struct GuestOptions {
 /// after the host's hello: the proof leaves as soon as both are there.
 pub struct GuestPairing {
     phase: Phase,
-    secret: Secret,
     offer: Option<Sdp>,
-    local: LocalCandidates,
     proof_sent: bool,
+    guest: Guest,
+}
+
+/// What the guest has in every phase.
+struct Guest {
+    secret: Secret,
+    local: LocalCandidates,
     outbox: Outbox,
 }
 
@@ -70,6 +75,7 @@ struct Secret {
 struct Proven {
     keys: KeySchedule,
     channel: Channel,
+    sid: [u8; 16],
 }
 
 impl GuestPairing {
@@ -80,8 +86,8 @@ impl GuestPairing {
         let (mode, prs, host_key) = (secret.mode(), secret.prs(), secret.host_key());
         let secret = Secret { mode, prs, room: room.clone(), host_key, short_number, entropy };
         let outbox = Outbox { deadline: Some(now + HANDSHAKE_MAX), ..Outbox::default() };
-        let local = LocalCandidates::default();
-        Self { phase: Phase::Hello, secret, offer: None, local, proof_sent: false, outbox }
+        let guest = Guest { secret, local: LocalCandidates::default(), outbox };
+        Self { phase: Phase::Hello, offer: None, proof_sent: false, guest }
     }
 
     /// Takes in what happened; drain [`Self::poll_output`] afterwards. Once the pairing has failed or was
@@ -94,7 +100,7 @@ impl GuestPairing {
             return Ok(());
         }
         let result = match input {
-            _ if self.outbox.is_late(now) => Err(Failure::Own(self.lateness())),
+            _ if self.guest.outbox.is_late(now) => Err(Failure::Own(self.lateness())),
             Input::Received(bytes) => self.receive(&bytes, now),
             Input::LocalDescription(sdp) => self.take_offer(&sdp).map_err(Failure::Own),
             Input::Canceled => {
@@ -120,7 +126,7 @@ impl GuestPairing {
 
     /// The next thing to do, ending in [`Output::Wait`].
     pub fn poll_output(&mut self) -> Output {
-        self.outbox.poll()
+        self.guest.outbox.poll()
     }
 
     /// Whether the host could test a guess: the proof is out and the host has not proven itself. A handshake that
@@ -145,7 +151,7 @@ impl GuestPairing {
                 self.check_proof(*proven, &proof, now)
             }
             Phase::Host(mut host) => {
-                let result = host.receive(message, now, &mut self.local, &mut self.outbox);
+                let result = host.receive(message, now, &mut self.guest);
                 self.phase = Phase::Host(host);
                 result
             }
@@ -155,9 +161,9 @@ impl GuestPairing {
 
     fn handle_local(&mut self, input: Input, now: Instant) -> Result<(), PairingError> {
         match (&mut self.phase, input) {
-            (Phase::Host(host), input) => host.handle_local(input, now, &mut self.local, &mut self.outbox),
+            (Phase::Host(host), input) => host.handle_local(input, now, &mut self.guest),
             (_, Input::LocalCandidate(candidate)) => {
-                self.local.take(candidate);
+                self.guest.local.take(candidate);
                 Ok(())
             }
             // Nobody asked yet.
@@ -171,9 +177,9 @@ impl GuestPairing {
             return Ok(());
         }
         let offer = Sdp::parse(sdp, SdpKind::Offer).map_err(PairingError::LocalDescription)?;
-        let (offer, candidates) = offer.split_candidates();
+        let (offer, candidates) = offer.split_addresses();
         for candidate in candidates {
-            self.local.take(candidate);
+            self.guest.local.take(candidate);
         }
         self.offer = Some(offer);
         match std::mem::replace(&mut self.phase, Phase::Hello) {
@@ -194,7 +200,7 @@ impl GuestPairing {
     /// Proves that this side knows the secret. Whoever sent the hello can test one guess with it.
     fn send_proof(&mut self, hello: &HostHello) -> Result<(), PairingError> {
         let Some(offer) = self.offer.take() else { return Ok(()) };
-        let secret = &self.secret;
+        let secret = &self.guest.secret;
         let ci = secret.mode.ci(&secret.room);
         let exchange = Exchange::new(Role::Guest, &secret.prs, &ci, &hello.sid, &secret.entropy.scalar);
         let element = *exchange.element();
@@ -206,23 +212,23 @@ impl GuestPairing {
         let frame = SealedFrame::Offer { sdp: offer.as_str().to_owned(), verify: secret.short_number };
         let sealed = channel.seal(&frame)?;
         let proof = keys.guest_proof();
-        self.outbox.send(&PeerMessage::GuestProof(GuestProof { element, ad, proof, sealed }));
+        self.guest.outbox.send(&PeerMessage::GuestProof(GuestProof { element, ad, proof, sealed }));
         self.proof_sent = true;
-        self.phase = Phase::Proof(Box::new(Proven { keys, channel }));
+        self.phase = Phase::Proof(Box::new(Proven { keys, channel, sid: hello.sid }));
         Ok(())
     }
 
     fn check_proof(&mut self, proven: Proven, message: &HostProof, now: Instant) -> Result<(), Failure> {
-        let Proven { keys, mut channel } = proven;
+        let Proven { keys, mut channel, sid } = proven;
         if !keys.is_host_proof(&message.proof, &message.nonce) {
             return Err(PairingError::PeerNotVerified(Unverified::WrongProof).into());
         }
-        self.secret.host_key.check(message.auth.as_ref(), keys.th(), &message.nonce)?;
+        self.guest.secret.host_key.check(message.auth.as_ref(), keys.th(), &message.nonce)?;
         let frame = channel.open(&message.sealed)?;
         self.proof_sent = false;
-        let opening = Opening { keys, channel, host_nonce: message.nonce };
-        let mut host = ProvenHost::new(opening, &self.secret);
-        let result = host.take(frame, now, &mut self.local, &mut self.outbox);
+        let opening = Opening { keys, channel, sid, host_nonce: message.nonce };
+        let mut host = ProvenHost::new(opening);
+        let result = host.take(frame, now, &mut self.guest);
         self.phase = Phase::Host(Box::new(host));
         result
     }
@@ -237,14 +243,14 @@ impl GuestPairing {
     /// Tells the peer and ends.
     fn part(&mut self, error: PairingError) {
         match &mut self.phase {
-            Phase::Host(host) => host.part(error, &mut self.outbox),
-            Phase::Hello | Phase::Offer(_) | Phase::Proof(_) | Phase::Over => self.outbox.fail(error.fail_code()),
+            Phase::Host(host) => host.part(error, &mut self.guest),
+            Phase::Hello | Phase::Offer(_) | Phase::Proof(_) | Phase::Over => self.guest.outbox.fail(error.fail_code()),
         }
         self.over();
     }
 
     fn over(&mut self) {
         self.phase = Phase::Over;
-        self.outbox.deadline = None;
+        self.guest.outbox.deadline = None;
     }
 }

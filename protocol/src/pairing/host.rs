@@ -12,6 +12,7 @@ use crate::cpace::Exchange;
 use crate::host_identity::HostIdentity;
 use crate::keys::{KeySchedule, Mode, Transcript};
 use crate::limits::HANDSHAKE_MAX;
+use crate::password::StretchedPassword;
 use crate::peer_message::{FailCode, GuestProof, HostHello, PeerMessage};
 use crate::role::Role;
 use crate::room::RoomId;
@@ -25,8 +26,20 @@ mod proven_guest;
 /// What a host asks of a guest beyond the code or link.
 #[derive(Debug, Clone, Default)]
 pub struct HostOptions {
+    /// The share's password, if it has one.
+    pub password: Option<PasswordGate>,
     /// Whether both people compare the short number: by their wish, or because a wrong proof came before.
     pub short_number: bool,
+}
+
+/// A share's password, and how often one guest may try it.
+#[derive(Debug, Clone)]
+pub struct PasswordGate {
+    /// The password; stretch it once a share.
+    pub password: StretchedPassword,
+    /// The attempts of this guest: three, or what the share has left. With none the guest is told that the
+    /// share is locked.
+    pub attempts: u8,
 }
 
 /// One handshake of a host with one guest.
@@ -52,6 +65,7 @@ struct Hello {
     mode: Mode,
     room: RoomId,
     identity: Option<HostIdentity>,
+    password: Option<PasswordGate>,
     entropy: Entropy,
 }
 
@@ -63,9 +77,9 @@ impl HostPairing {
         let exchange = Exchange::new(Role::Host, &secret.prs(), &mode.ci(room), &sid, &entropy.scalar);
         let mut outbox = Outbox { deadline: Some(now + HANDSHAKE_MAX), ..Outbox::default() };
         outbox.send(&PeerMessage::HostHello(HostHello { sid, element: *exchange.element(), ad: ad.clone() }));
-        let HostOptions { short_number } = options;
+        let HostOptions { password, short_number } = options;
         let (room, identity) = (room.clone(), secret.identity());
-        let hello = Hello { exchange, sid, ad, mode, room, identity, entropy };
+        let hello = Hello { exchange, sid, ad, mode, room, identity, password, entropy };
         Self { phase: Phase::Hello(Box::new(hello)), short_number, outbox }
     }
 
@@ -110,6 +124,23 @@ impl HostPairing {
         self.short_number = true;
     }
 
+    /// Ends the handshake if it is over a code and the guest is not proven yet: the code is retired. A handshake that was in
+    /// flight would otherwise be one guess more than the limit.
+    pub fn retire(&mut self) {
+        if matches!(&self.phase, Phase::Hello(hello) if hello.mode == Mode::Code) {
+            self.part(PairingError::NotActive);
+        }
+    }
+
+    /// Takes no further attempt at the password: the share is locked.
+    pub const fn lock_password(&mut self) {
+        match &mut self.phase {
+            Phase::Hello(hello) => hello.lock_password(),
+            Phase::Guest(guest) => guest.lock_password(),
+            Phase::Over => {}
+        }
+    }
+
     fn receive(&mut self, bytes: &[u8], now: Instant) -> Result<(), PairingError> {
         let message = match PeerMessage::parse(bytes) {
             Ok(message) => message,
@@ -118,8 +149,8 @@ impl HostPairing {
         if let PeerMessage::Fail(code) = message {
             self.over();
             return Err(match code {
-                // Only a host tells that a code is wrong.
-                FailCode::WrongCode => Violation::Unexpected.into(),
+                // Only a host judges a code.
+                FailCode::WrongCode | FailCode::NotActive => Violation::Unexpected.into(),
                 FailCode::Version | FailCode::Violation | FailCode::Canceled => code.into(),
             });
         }
@@ -173,9 +204,15 @@ impl HostPairing {
 }
 
 impl Hello {
+    const fn lock_password(&mut self) {
+        if let Some(gate) = &mut self.password {
+            gate.attempts = 0;
+        }
+    }
+
     /// Checks the guest's proof and opens its offer.
     fn check(self, message: &GuestProof) -> Result<Opening, PairingError> {
-        let Self { exchange, sid, ad, mode, room, identity, entropy } = self;
+        let Self { exchange, sid, ad, mode, room, identity, password, entropy } = self;
         let commitment = associated_data::parse_guest(&message.ad)?;
         let element = *exchange.element();
         if message.element == element {
@@ -194,6 +231,6 @@ impl Hello {
         };
         let offer = Sdp::parse(&sdp, SdpKind::Offer).map_err(Violation::Sdp)?;
         let auth = identity.map(|identity| identity.prove(keys.th(), &entropy.nonce));
-        Ok(Opening { keys, channel, commitment, offer, verify, auth, entropy })
+        Ok(Opening { keys, channel, sid, room, password, commitment, offer, verify, auth, entropy })
     }
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use p2pshare_protocol::keys::{Connection, Endpoint};
 use p2pshare_protocol::limits::HANDSHAKE_MAX;
-use p2pshare_protocol::pairing::{GuestSecret, HostSecret, Input, PairingError, Unverified};
+use p2pshare_protocol::pairing::{GuestSecret, HostSecret, Input, PairingError, PasswordGate, Unverified};
+use p2pshare_protocol::password::{PasswordCost, StretchedPassword};
 use p2pshare_protocol::sdp::SdpKind;
 
-use crate::pair::{Setup, candidate, sdp};
+use crate::pair::{Pair, Setup, candidate, sdp};
 
 #[test]
 fn the_right_code_pairs_in_one_and_a_half_round_trips() {
@@ -212,4 +213,126 @@ fn a_number_that_one_person_rejects_ends_both() {
         assert_eq!(pair.guest.error, Some(PairingError::ShortNumberRejected));
         assert!(!pair.guest.is_paired());
     }
+}
+
+#[test]
+fn the_right_password_pairs_and_changes_every_key() {
+    let mut pair = with_password("pass mot", 3);
+    assert_eq!(pair.guest.passwords_asked, [3]);
+    assert!(pair.host.remote_description.is_none() && !pair.host.is_paired(), "nothing before the password");
+    pair.give_password("pass mot");
+    pair.assert_paired();
+    let mut plain = Setup::with_codes("123456", "123456").start();
+    plain.offer();
+    plain.settle();
+    assert_ne!(pair.host.keys.unwrap().resume_key(), plain.host.keys.unwrap().resume_key());
+}
+
+#[test]
+fn a_wrong_password_may_be_corrected_twice() {
+    let mut pair = with_password("pass mot", 3);
+    pair.give_password("pass mou");
+    pair.give_password("");
+    pair.give_password("pass moi");
+    assert_eq!(pair.guest.passwords_asked, [3, 2, 2, 1], "an empty password is not sent");
+    assert_eq!(pair.host.wrong_passwords, [2, 1]);
+    pair.give_password("pass mot");
+    pair.assert_paired();
+}
+
+#[test]
+fn the_last_wrong_password_ends_both_sides() {
+    let mut pair = with_password("pass mot", 2);
+    assert_eq!(pair.guest.passwords_asked, [2]);
+    pair.give_password("a");
+    pair.give_password("b");
+    assert_eq!(pair.host.wrong_passwords, [1, 0]);
+    assert_eq!(pair.host.error, Some(PairingError::PasswordWrong));
+    assert_eq!(pair.guest.error, Some(PairingError::PasswordWrong));
+    assert!(pair.host.remote_description.is_none() && !pair.guest.is_paired());
+}
+
+#[test]
+fn a_locked_share_says_so_to_who_has_the_code() {
+    let pair = with_password("pass mot", 0);
+    assert_eq!(pair.host.error, Some(PairingError::PasswordLocked));
+    assert_eq!(pair.guest.error, Some(PairingError::PasswordLocked));
+    assert!(!pair.guest.machine.is_exposed(), "the host has proven itself");
+    let mut pair = with_password("pass mot", 3);
+    pair.host.machine.lock_password();
+    pair.give_password("pass mot");
+    assert_eq!(pair.guest.error, Some(PairingError::PasswordLocked), "even the right one, once the share is locked");
+}
+
+#[test]
+fn the_short_number_comes_after_the_password() {
+    let mut setup = password_setup("pass mot", 3);
+    setup.guest.short_number = true;
+    let mut pair = setup.start();
+    pair.offer();
+    pair.settle();
+    assert!(pair.host.short_number.is_none());
+    pair.give_password("pass mot");
+    assert_eq!(pair.host.short_number.unwrap(), pair.guest.short_number.unwrap());
+    pair.host.feed(Input::Confirmed(true), pair.now);
+    pair.guest.feed(Input::Confirmed(true), pair.now);
+    pair.settle();
+    pair.assert_paired();
+}
+
+#[test]
+fn stopping_while_the_password_is_on_its_way_is_told() {
+    let mut pair = with_password("pass mot", 3);
+    pair.guest.give_password("pass mot", pair.now);
+    pair.guest.feed(Input::Canceled, pair.now);
+    pair.settle();
+    assert_eq!(pair.host.error, Some(PairingError::Canceled));
+}
+
+#[test]
+fn a_person_has_two_minutes_for_each_answer() {
+    let mut pair = with_password("pass mot", 3);
+    let (host, guest) = (pair.host.deadline.unwrap(), pair.guest.deadline.unwrap());
+    assert!(host > pair.now + HANDSHAKE_MAX && guest > pair.now + HANDSHAKE_MAX);
+    pair.guest.feed(Input::TimedOut, guest);
+    pair.settle();
+    assert_eq!(pair.guest.error, Some(PairingError::TimedOut));
+    assert_eq!(pair.host.error, Some(PairingError::TimedOut));
+}
+
+#[test]
+fn a_retired_code_ends_the_handshakes_in_flight() {
+    let mut pair = Setup::with_codes("123456", "123456").start();
+    pair.offer();
+    pair.step();
+    pair.host.machine.retire();
+    pair.settle();
+    assert!(!pair.host.is_paired());
+    pair.host.feed(Input::TimedOut, pair.now);
+    pair.settle();
+    assert_eq!(pair.guest.error, Some(PairingError::NotActive));
+}
+
+#[test]
+fn a_failure_elsewhere_demands_the_short_number_of_a_handshake_in_flight() {
+    let mut pair = Setup::with_codes("123456", "123456").start();
+    pair.host.machine.demand_short_number();
+    pair.offer();
+    pair.settle();
+    assert!(pair.host.short_number.is_some() && !pair.host.is_paired());
+}
+
+fn with_password(password: &str, attempts: u8) -> Pair {
+    let mut pair = password_setup(password, attempts).start();
+    pair.offer();
+    pair.settle();
+    pair
+}
+
+fn password_setup(password: &str, attempts: u8) -> Setup {
+    let cost = PasswordCost { memory_kib: 8, passes: 1, lanes: 1 };
+    let password = StretchedPassword::stretch(password, [9; 16], cost).unwrap();
+    let mut setup = Setup::with_codes("123456", "123456");
+    setup.host.password = Some(PasswordGate { password, attempts });
+    setup
 }

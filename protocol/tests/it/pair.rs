@@ -15,6 +15,7 @@ use p2pshare_protocol::room::RoomId;
 use p2pshare_protocol::sdp::{Candidate, SdpKind};
 use p2pshare_protocol::short_number::ShortNumber;
 use rand_core::{TryCryptoRng, TryRng};
+use zeroize::Zeroizing;
 
 /// Seeded randomness (SplitMix64): good enough for tests, and the same every time.
 pub(crate) struct SeededRng(pub(crate) u64);
@@ -123,6 +124,10 @@ impl<M: Machine> Side<M> {
         }
     }
 
+    pub(crate) fn give_password(&mut self, password: &str, now: Instant) {
+        self.feed(Input::Password(Zeroizing::new(password.to_owned())), now);
+    }
+
     pub(crate) const fn is_paired(&self) -> bool {
         self.keys.is_some()
     }
@@ -228,6 +233,11 @@ impl Pair {
 
     pub(crate) fn offer(&mut self) {
         self.guest.feed(Input::LocalDescription(sdp(SdpKind::Offer)), self.now);
+    }
+
+    pub(crate) fn give_password(&mut self, password: &str) {
+        self.guest.give_password(password, self.now);
+        self.settle();
     }
 
     pub(crate) fn assert_paired(&self) {

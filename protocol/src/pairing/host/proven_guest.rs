@@ -2,17 +2,20 @@
 
 use std::time::Instant;
 
+use super::PasswordGate;
 use crate::host_identity::HostAuth;
 use crate::keys::KeySchedule;
-use crate::limits::PERSON_MAX;
+use crate::limits::{PASSWORD_ATTEMPTS_MAX, PERSON_MAX};
 use crate::pairing::associated_data::Commitment;
 use crate::pairing::candidates::{LocalCandidates, RemoteCandidates};
 use crate::pairing::channel::Channel;
 use crate::pairing::entropy::Entropy;
 use crate::pairing::error::{PairingError, Violation};
+use crate::pairing::password_exchange::PasswordExchange;
 use crate::pairing::{Failure, Input, Outbox, Output};
 use crate::peer_message::{HostProof, PeerMessage};
 use crate::role::Role;
+use crate::room::RoomId;
 use crate::sdp::{Sdp, SdpKind};
 use crate::sealed_frame::SealedFrame;
 
@@ -20,6 +23,9 @@ use crate::sealed_frame::SealedFrame;
 pub(super) struct Opening {
     pub(super) keys: KeySchedule,
     pub(super) channel: Channel,
+    pub(super) sid: [u8; 16],
+    pub(super) room: RoomId,
+    pub(super) password: Option<PasswordGate>,
     pub(super) commitment: Commitment,
     pub(super) offer: Sdp,
     pub(super) verify: bool,
@@ -30,6 +36,11 @@ pub(super) struct Opening {
 pub(super) struct ProvenGuest {
     keys: KeySchedule,
     channel: Channel,
+    sid: [u8; 16],
+    room: RoomId,
+    password: Option<PasswordGate>,
+    /// The attempt at the password that the guest may answer, and its number.
+    attempt: Option<(u8, PasswordExchange)>,
     commitment: Commitment,
     /// The guest's description, until the own WebRTC stack may have it.
     offer: Option<Sdp>,
@@ -46,6 +57,8 @@ pub(super) struct ProvenGuest {
 /// What the host waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    /// The guest's proof that it knows the password.
+    Password,
     /// The guest's nonce, of which the short number is made.
     Nonce,
     /// The person's word on the short number.
@@ -63,11 +76,15 @@ struct Proof {
 
 impl ProvenGuest {
     pub(super) fn new(opening: Opening, short_number: bool) -> Self {
-        let Opening { keys, channel, commitment, offer, verify, auth, entropy } = opening;
+        let Opening { keys, channel, sid, room, password, commitment, offer, verify, auth, entropy } = opening;
         let proof = Proof { proof: keys.host_proof(&entropy.nonce), auth };
         Self {
             keys,
             channel,
+            sid,
+            room,
+            password,
+            attempt: None,
             commitment,
             offer: Some(offer),
             short_number: short_number || verify,
@@ -81,7 +98,20 @@ impl ProvenGuest {
     }
 
     pub(super) fn begin(&mut self, now: Instant, outbox: &mut Outbox) -> Result<(), PairingError> {
-        self.go_on(now, outbox)
+        let Some(gate) = &self.password else { return self.go_on(now, outbox) };
+        if gate.attempts == 0 {
+            return Err(PairingError::PasswordLocked);
+        }
+        self.stage = Stage::Password;
+        let auth = SealedFrame::Auth { salt: *gate.password.salt(), cost: gate.password.cost() };
+        self.send(&auth, outbox)?;
+        self.open_attempt(0, now, outbox)
+    }
+
+    pub(super) const fn lock_password(&mut self) {
+        if let Some(gate) = &mut self.password {
+            gate.attempts = 0;
+        }
     }
 
     pub(super) fn receive(&mut self, message: PeerMessage, now: Instant, outbox: &mut Outbox) -> Result<(), Failure> {
@@ -94,11 +124,11 @@ impl ProvenGuest {
             SealedFrame::Abort { code } => Err(Failure::Peers(code.into())),
             SealedFrame::Cand(candidate) => Ok(self.remote.take(candidate, outbox)?),
             SealedFrame::Sas { n_g } => Ok(self.take_nonce(n_g, now, outbox)?),
+            SealedFrame::PwB { y, tag } => Ok(self.check_password(&y, &tag, now, outbox)?),
             SealedFrame::Offer { .. }
             | SealedFrame::Answer { .. }
             | SealedFrame::Auth { .. }
             | SealedFrame::PwA { .. }
-            | SealedFrame::PwB { .. }
             | SealedFrame::PwC { .. }
             | SealedFrame::Verify {}
             | SealedFrame::IceRestart {} => Err(Violation::Unexpected.into()),
@@ -129,12 +159,48 @@ impl ProvenGuest {
 
     /// Tells the guest why this side ends the pairing.
     pub(super) fn part(&mut self, error: PairingError, outbox: &mut Outbox) {
-        let abort = SealedFrame::Abort { code: error.abort_code() };
-        match self.channel.seal(&abort) {
-            // Without the host's proof the guest would not open it.
-            Ok(sealed) if self.proof.is_none() => outbox.send(&PeerMessage::Sealed(sealed)),
-            Ok(_) | Err(_) => outbox.fail(error.fail_code()),
+        // The abort may be the first frame: the host's proof goes with it, so that the guest can trust it.
+        if self.send(&SealedFrame::Abort { code: error.abort_code() }, outbox).is_err() {
+            outbox.fail(error.fail_code());
         }
+    }
+
+    /// Opens attempt `attempt` at the password, counted from 0.
+    fn open_attempt(&mut self, attempt: u8, now: Instant, outbox: &mut Outbox) -> Result<(), PairingError> {
+        let Some(gate) = &self.password else { return Ok(()) };
+        let left = gate.attempts.min(PASSWORD_ATTEMPTS_MAX).saturating_sub(attempt);
+        let Some(scalar) = self.entropy.password_scalars.get(usize::from(attempt)).filter(|_| left > 0) else {
+            return Err(PairingError::PasswordWrong);
+        };
+        let exchange = PasswordExchange::new(Role::Host, &self.keys, &gate.password, &self.room, (attempt, scalar));
+        let y = *exchange.element();
+        self.attempt = Some((attempt, exchange));
+        outbox.deadline = Some(now + PERSON_MAX);
+        self.send(&SealedFrame::PwA { y, left }, outbox)
+    }
+
+    fn check_password(
+        &mut self,
+        element: &[u8; 32],
+        proof: &[u8; 32],
+        now: Instant,
+        outbox: &mut Outbox,
+    ) -> Result<(), PairingError> {
+        let Some((attempt, exchange)) = self.attempt.take() else { return Err(Violation::Unexpected.into()) };
+        let attempts = self.password.as_ref().map_or(0, |gate| gate.attempts.min(PASSWORD_ATTEMPTS_MAX));
+        if attempts == 0 {
+            return Err(PairingError::PasswordLocked);
+        }
+        let keys = exchange.finish(&self.keys, element)?;
+        if !keys.is_guest_proof(proof) {
+            outbox.push(Output::WrongPassword { attempts_left: attempts.saturating_sub(attempt + 1) });
+            return self.open_attempt(attempt + 1, now, outbox);
+        }
+        self.send(&SealedFrame::PwC { tag: keys.host_proof(&self.entropy.nonce) }, outbox)?;
+        self.channel = Channel::new(&keys, Role::Host, &self.sid);
+        self.keys = keys;
+        self.stage = Stage::Nonce;
+        self.go_on(now, outbox)
     }
 
     /// After the proof, and after the password if there is one.
@@ -148,7 +214,7 @@ impl ProvenGuest {
     }
 
     fn take_nonce(&mut self, nonce: [u8; 16], now: Instant, outbox: &mut Outbox) -> Result<(), PairingError> {
-        if self.guest_nonce.replace(nonce).is_some() {
+        if self.stage == Stage::Password || self.guest_nonce.replace(nonce).is_some() {
             return Err(Violation::Unexpected.into());
         }
         if Commitment::to(&nonce) != self.commitment {

@@ -1,0 +1,91 @@
+//! Shows events to whoever runs the program: a person, or a script that asked for JSON.
+
+use std::io::Write;
+
+use p2pshare::{Event, PeerId};
+use p2pshare_protocol::offer::Offer;
+
+use super::args::CommonArgs;
+use super::human::Human;
+use super::json::Json;
+use super::report::{Exit, Report};
+
+/// The two audiences.
+pub(crate) enum Ui {
+    Human(Human),
+    Json(Json),
+}
+
+impl Ui {
+    pub(crate) fn new(common: &CommonArgs, is_sender: bool, show_qr: bool) -> Self {
+        if common.json {
+            Self::Json(Json::default())
+        } else {
+            Self::Human(Human::new(is_sender, common.quiet, show_qr))
+        }
+    }
+
+    /// Takes note of what is moved.
+    pub(crate) fn describe(&mut self, offer: &Offer) {
+        if let Self::Human(human) = self {
+            human.describe(offer);
+        }
+    }
+
+    pub(crate) fn show(&mut self, event: &Event) {
+        match self {
+            Self::Human(human) => human.show(event),
+            Self::Json(json) => json.show(event),
+        }
+    }
+
+    /// Shows an offer that is about to be decided.
+    pub(crate) fn offered(&mut self, peer: PeerId, offer: &Offer) {
+        match self {
+            Self::Human(human) => {
+                human.describe(offer);
+                human.clear();
+            }
+            Self::Json(_) => Json::offer(peer, offer),
+        }
+    }
+
+    /// One line of payload on standard output.
+    pub(crate) fn print(&self, line: &str) {
+        if matches!(self, Self::Human(_)) {
+            let mut out = std::io::stdout().lock();
+            // A reader that went away is no reason to stop a transfer.
+            let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+        }
+    }
+
+    /// The last words of a program that failed.
+    pub(crate) fn fail(&mut self, report: &Report) -> Exit {
+        match self {
+            Self::Json(_) => Json::error(report),
+            Self::Human(human) => {
+                human.clear();
+                if report.exit != Exit::Interrupted && report.exit != Exit::Terminated || report.is_resumable {
+                    human.always_say(&words(report));
+                }
+            }
+        }
+        report.exit
+    }
+}
+
+/// Reports a failure before there is anything to show it with.
+pub(crate) fn fail(report: &Report) -> Exit {
+    let _ = writeln!(std::io::stderr(), "{}", words(report));
+    report.exit
+}
+
+/// Reports that the program could not even start.
+pub(crate) fn fail_early(message: &str) -> Exit {
+    fail(&Report::new(Exit::Other, message, ""))
+}
+
+fn words(report: &Report) -> String {
+    let hint = report.hint.as_ref().map_or_else(String::new, |hint| format!("\n       {hint}"));
+    format!("error: {}{hint}", report.message)
+}
