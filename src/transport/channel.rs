@@ -67,10 +67,10 @@ impl Identity {
 pub struct Path {
     /// What sort of path it is.
     pub kind: PathKind,
-    /// This side's address on it. A relay's, if this side is relayed.
-    pub local: SocketAddr,
-    /// The other side's address on it.
-    pub remote: SocketAddr,
+    /// This side's address on it, as the other side sees it: a NAT's or a relay's, if there is one.
+    pub local: Option<SocketAddr>,
+    /// The other side's address on it; `None` when a browser keeps it to itself.
+    pub remote: Option<SocketAddr>,
     /// The latest measured round trip, if there is one yet.
     pub round_trip: Option<Duration>,
 }

@@ -260,7 +260,7 @@ impl Keeper {
             RTCPeerConnectionState::Closed => self.ending.end(Lost::ClosedByPeer),
             RTCPeerConnectionState::Disconnected => self.disturbed = true,
             RTCPeerConnectionState::Connected => self.disturbed = false,
-            _ => {}
+            RTCPeerConnectionState::New | RTCPeerConnectionState::Connecting | _ => {}
         }
         if self.disturbed != was_disturbed && self.opened.get().is_some() {
             let incoming = if self.disturbed { Incoming::Disturbed } else { Incoming::Recovered };

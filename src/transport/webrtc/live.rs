@@ -8,11 +8,10 @@ use std::{
 };
 
 use bytes::{BufMut, BytesMut};
-use rtc::statistics::{report::RTCStatsReportEntry, stats::ice_candidate::RTCIceCandidateStats};
 use tokio::{sync::Mutex, task::JoinHandle};
 use webrtc::{
     data_channel::DataChannel,
-    peer_connection::{PeerConnection, RTCIceCandidateType, RTCStatsReport, StatsSelector},
+    peer_connection::{PeerConnection, RTCIceCandidate, RTCIceCandidateType, RTCStatsReportEntry, StatsSelector},
 };
 
 use super::{
@@ -107,7 +106,18 @@ impl Live {
     }
 
     pub(in crate::transport) async fn path(&self) -> Option<Path> {
-        path(&self.guard.pc().get_stats(Instant::now(), StatsSelector::None).await)
+        let pc = self.guard.pc();
+        let ice = pc.sctp().await?.transport().ice_transport();
+        let pair = ice.get_selected_candidate_pair().await.ok()??;
+        let stats = pc.get_stats(Instant::now(), StatsSelector::None).await;
+        let round_trip = stats.transport().and_then(|transport| {
+            let RTCStatsReportEntry::IceCandidatePair(pair) = stats.get(&transport.selected_candidate_pair_id)? else {
+                return None;
+            };
+            Duration::try_from_secs_f64(pair.current_round_trip_time).ok().filter(|time| !time.is_zero())
+        });
+        let (local, remote) = (pair.local(), pair.remote());
+        Some(Path { kind: kind(local, remote), local: address(local), remote: address(remote), round_trip })
     }
 
     pub(in crate::transport) async fn close(self) {
@@ -186,34 +196,11 @@ impl fmt::Debug for LiveSender {
     }
 }
 
-/// Finds the selected pair of candidates in the statistics.
-fn path(stats: &RTCStatsReport) -> Option<Path> {
-    let RTCStatsReportEntry::IceCandidatePair(pair) = stats.get(&stats.transport()?.selected_candidate_pair_id)? else {
-        return None;
-    };
-    let candidate = |id: &str| match stats.get(id) {
-        Some(RTCStatsReportEntry::LocalCandidate(candidate) | RTCStatsReportEntry::RemoteCandidate(candidate)) => {
-            Some(candidate)
-        }
-        _ => None,
-    };
-    let local = candidate(&pair.local_candidate_id)?;
-    let remote = candidate(&pair.remote_candidate_id)?;
-    let (local_address, remote_address) = (address(&local)?, address(&remote)?);
-    let round_trip = pair.current_round_trip_time;
-    Some(Path {
-        kind: kind(&local, &remote, remote_address.ip()),
-        local: local_address,
-        remote: remote_address,
-        round_trip: (round_trip.is_finite() && round_trip > 0.0).then(|| Duration::from_secs_f64(round_trip)),
-    })
-}
-
-fn kind(local: &RTCIceCandidateStats, remote: &RTCIceCandidateStats, remote_ip: IpAddr) -> PathKind {
-    let is = |candidate: &RTCIceCandidateStats, kind| candidate.candidate_type == kind;
-    if is(local, RTCIceCandidateType::Relay) || is(remote, RTCIceCandidateType::Relay) {
+/// The sort of path between two candidates. An address that hides behind an mDNS name is on the local network.
+fn kind(local: &RTCIceCandidate, remote: &RTCIceCandidate) -> PathKind {
+    if [local.typ, remote.typ].contains(&RTCIceCandidateType::Relay) {
         PathKind::Relay
-    } else if is_local(remote_ip) && !is(local, RTCIceCandidateType::Srflx) {
+    } else if local.typ != RTCIceCandidateType::Srflx && address(remote).is_none_or(|address| is_local(address.ip())) {
         PathKind::Lan
     } else {
         PathKind::Direct
@@ -228,8 +215,8 @@ fn is_local(ip: IpAddr) -> bool {
     }
 }
 
-fn address(candidate: &RTCIceCandidateStats) -> Option<SocketAddr> {
-    Some(SocketAddr::new(candidate.address.as_ref()?.parse().ok()?, candidate.port))
+fn address(candidate: &RTCIceCandidate) -> Option<SocketAddr> {
+    Some(SocketAddr::new(candidate.address.parse().ok()?, candidate.port))
 }
 
 /// How long a closing connection waits for acknowledgements.
