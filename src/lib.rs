@@ -15,5 +15,5 @@ pub use api::{Settings, receive, send};
 pub use error::Error;
 pub use session::{
     Decision, Destination, Event, Events, Invitation, LOCAL_PORTS, OfferRequest, PeerId, ShareOptions, Stage, Stop,
-    Stopper, Summary,
+    Stopper, Summary, VerifyRequest,
 };

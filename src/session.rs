@@ -26,7 +26,7 @@ mod send;
 mod stop;
 mod work;
 
-pub use event::{Decision, Event, Events, OfferRequest, PeerId, Stage, Summary};
+pub use event::{Decision, Event, Events, OfferRequest, PeerId, Stage, Summary, VerifyRequest};
 pub use guest::Invitation;
 pub use host::ShareOptions;
 pub use local::LOCAL_PORTS;

@@ -40,6 +40,6 @@ pub mod short_number;
 mod base64url;
 mod ledger;
 mod liveness;
-mod window;
 #[cfg(test)]
 mod scripted_rng;
+mod window;

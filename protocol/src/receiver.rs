@@ -185,7 +185,8 @@ impl Receiver {
         let frame = Ctl::decode(bytes).map_err(Violation::from)?;
         match (self.phase, frame) {
             (_, Ctl::Abort { code }) => return Err(TransferError::Aborted(code)),
-            (_, Ctl::Ping) => {}
+            // The driver has checked the first one; more of them say nothing new.
+            (_, Ctl::Ping) | (Phase::Greeting, Ctl::Bind { .. }) => {}
             (Phase::Greeting, Ctl::Hello(hello)) => self.greet(hello)?,
             (Phase::Listening, Ctl::Offer { page, entries, last }) => {
                 self.listen(page, entries, last, bytes.len())?;

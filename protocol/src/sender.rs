@@ -152,7 +152,8 @@ impl Sender {
         let frame = Ctl::decode(bytes).map_err(Violation::from)?;
         match (&self.phase, frame) {
             (_, Ctl::Abort { code }) => return Err(TransferError::Aborted(code)),
-            (_, Ctl::Ping) => {}
+            // The driver has checked the first one; more of them say nothing new.
+            (_, Ctl::Ping) | (Phase::Greeting, Ctl::Bind { .. }) => {}
             (Phase::Greeting, Ctl::Hello(hello)) => self.greet(hello)?,
             (Phase::Offered, Ctl::Accept { select, last }) => self.accept(select.as_deref(), last, now)?,
             (Phase::Offered, Ctl::Decline { reason }) => return Err(TransferError::Declined(reason)),

@@ -4,7 +4,7 @@ use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use p2pshare::{Decision, OfferRequest};
+use p2pshare::{Decision, OfferRequest, VerifyRequest};
 use p2pshare_protocol::ctl::DeclineReason;
 use p2pshare_protocol::offer::{EntryId, Offer};
 
@@ -19,10 +19,12 @@ pub(crate) struct Policy {
     pub(crate) allow_hidden: bool,
     pub(crate) folder: PathBuf,
     pub(crate) asks_on_exists: bool,
+    /// Whether a person is there to be asked.
+    pub(crate) may_ask: bool,
 }
 
 impl Policy {
-    /// Answers a request.
+    /// Answers an offer.
     pub(crate) async fn decide(&self, request: OfferRequest) {
         let offer = Arc::clone(&request.offer);
         let accept = Decision::Accept(offer.iter().map(|(id, _)| id).collect::<Vec<EntryId>>());
@@ -34,7 +36,15 @@ impl Policy {
         }
         let question = question(&offer);
         // The session goes on while the person thinks, so the answer is sent from the thread that waits for it.
-        tokio::task::spawn_blocking(move || request.decide(if ask(&question) { accept } else { decline }));
+        tokio::task::spawn_blocking(move || request.decide(if ask(&question, true) { accept } else { decline }));
+    }
+}
+
+/// Asks whether the other side shows the same number; where nobody can be asked, the answer is no.
+pub(crate) fn verify(request: VerifyRequest, may_ask: bool) {
+    if may_ask {
+        let question = format!("The other side shows a number. Is it {}? [y/N] ", request.number);
+        tokio::task::spawn_blocking(move || request.confirm(ask(&question, false)));
     }
 }
 
@@ -63,14 +73,17 @@ fn question(offer: &Offer) -> String {
 }
 
 /// Asks on standard error, reads from standard input.
-fn ask(question: &str) -> bool {
+fn ask(question: &str, default: bool) -> bool {
     let mut stderr = std::io::stderr();
     if write!(stderr, "{question}").and_then(|()| stderr.flush()).is_err() {
         return false;
     }
     let mut answer = String::new();
     match std::io::stdin().lock().read_line(&mut answer) {
-        Ok(read) if read > 0 => matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes"),
+        Ok(read) if read > 0 => match answer.trim().to_lowercase().as_str() {
+            "" => default,
+            answer => matches!(answer, "y" | "yes"),
+        },
         Ok(_) | Err(_) => false,
     }
 }

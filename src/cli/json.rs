@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use p2pshare::transport::{Path, PathKind};
-use p2pshare::{Event, PeerId, Stage, Summary};
+use p2pshare::{Event, PeerId, Stage, Summary, VerifyRequest};
 use p2pshare_protocol::offer::Offer;
 use serde_json::{Value, json};
 
@@ -21,14 +21,17 @@ pub(crate) struct Json {
 
 impl Json {
     pub(crate) fn show(&mut self, event: &Event) {
-        let values = self.values(event);
-        for (name, value) in values {
+        if let Some((name, value)) = self.values(event) {
             write(name, value);
         }
     }
 
     pub(crate) fn offer(peer: PeerId, offer: &Offer) {
         write("offer", json!({"peer": peer.0, "entries": offer.entries().len(), "bytes": offer.bytes()}));
+    }
+
+    pub(crate) fn verify(peer: PeerId, request: &VerifyRequest) {
+        write("verify", json!({"peer": peer.0, "number": request.number.digits()}));
     }
 
     pub(crate) fn error(report: &Report) {
@@ -91,7 +94,7 @@ fn path_value(peer: PeerId, path: &Path) -> Value {
     let kind = path_kind(path.kind);
     let rtt_ms = path.round_trip.map(|rtt| rtt.as_secs_f64() * 1000.0);
     json!({"peer": peer.0, "kind": kind, "rtt_ms": rtt_ms,
-        "local": path.local.to_string(), "remote": path.remote.to_string()})
+        "local": path.local.map(|a| a.to_string()), "remote": path.remote.map(|a| a.to_string())})
 }
 
 /// The word for a sort of path.

@@ -9,7 +9,7 @@ use p2pshare::{Destination, Event, Events, Invitation, Settings};
 
 use super::args::{OnExistsArg, RecvArgs, parse_invitation};
 use super::config::Config;
-use super::decide::Policy;
+use super::decide::{Policy, verify};
 use super::report::{Exit, Report};
 use super::run::{exit_of, report_of, run as run_session, stop_on_signals};
 use super::ui::{self, Ui};
@@ -50,7 +50,7 @@ fn prepare(args: &RecvArgs) -> Result<Plan, Report> {
         resume: !args.no_resume,
         ..SinkOptions::default()
     };
-    let policy = Policy { yes, allow_hidden: args.allow_hidden, folder: folder.clone(), asks_on_exists };
+    let policy = Policy { yes, allow_hidden: args.allow_hidden, folder: folder.clone(), asks_on_exists, may_ask };
     Ok(Plan { settings, invitation, destination: Destination { folder, options }, policy })
 }
 
@@ -81,6 +81,10 @@ async fn receive(args: &RecvArgs, plan: Plan) -> Exit {
         Event::Offered(peer, request) => {
             ui.offered(peer, &request.offer);
             policy.decide(request).await;
+        }
+        Event::Verify(peer, request) => {
+            ui.asks(peer, &request);
+            verify(request, policy.may_ask);
         }
         Event::EntryDone { ref path, .. } => {
             if let Some(path) = arrived.first_seen(path) {

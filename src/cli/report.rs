@@ -1,7 +1,5 @@
 //! Turns an error into words, a hint and an exit code. Nothing else in the program does.
 
-use std::error::Error as _;
-
 use p2pshare::signaling::SignalingError;
 use p2pshare::storage::sink::SinkError;
 use p2pshare::transport::Lost;
@@ -175,6 +173,9 @@ fn pairing(error: PairingError) -> Report {
         PairingError::HostKeyMismatch | PairingError::SecurityMismatch | PairingError::ProtocolViolation(_) => {
             let message = format!("SECURITY: {error}");
             Report::new(Exit::Violation, message, "The server or the network may be hostile: use another one.")
+        }
+        PairingError::NotActive => {
+            Report::new(Exit::Code, "this code is no longer active", "Ask the sender for the new one.")
         }
         PairingError::PasswordWrong => {
             Report::new(Exit::Password, "wrong password", "Ask the sender for the password.")

@@ -9,6 +9,7 @@ use p2pshare::{Event, Events, Settings, ShareOptions};
 
 use super::args::SendArgs;
 use super::config::Config;
+use super::decide::verify;
 use super::report::{Exit, Report};
 use super::run::{exit_of, report_of, run as run_session, stop_on_signals};
 use super::ui::{self, Ui};
@@ -51,6 +52,7 @@ async fn send(args: SendArgs, settings: Settings, share: ShareOptions, show_qr: 
     ui.describe(source.offer());
     let (events, reports) = Events::channel();
     let session = async move { p2pshare::send(Arc::new(source), &share, &settings, events, stop).await };
+    let may_ask = std::io::stdin().is_terminal() && !args.common.non_interactive && !args.common.json;
     let print_code = !std::io::stdout().is_terminal() || args.common.quiet;
     let result = run_session(session, reports, async |event| {
         if let Event::Shared { code, .. } = &event
@@ -58,7 +60,13 @@ async fn send(args: SendArgs, settings: Settings, share: ShareOptions, show_qr: 
         {
             ui.print(&code.to_string());
         }
-        ui.show(&event);
+        match event {
+            Event::Verify(peer, request) => {
+                ui.asks(peer, &request);
+                verify(request, may_ask);
+            }
+            event => ui.show(&event),
+        }
     })
     .await;
     match result {

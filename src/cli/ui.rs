@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use p2pshare::{Event, PeerId};
+use p2pshare::{Event, PeerId, VerifyRequest};
 use p2pshare_protocol::offer::Offer;
 
 use super::args::CommonArgs;
@@ -47,6 +47,14 @@ impl Ui {
                 human.clear();
             }
             Self::Json(_) => Json::offer(peer, offer),
+        }
+    }
+
+    /// Makes room for the question about a short number, or tells the number to a script.
+    pub(crate) fn asks(&mut self, peer: PeerId, request: &VerifyRequest) {
+        match self {
+            Self::Human(human) => human.clear(),
+            Self::Json(_) => Json::verify(peer, request),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use p2pshare_protocol::ctl::Ctl;
 use p2pshare_protocol::error::{TransferError, Violation};
 use p2pshare_protocol::hash::Hash;
@@ -12,13 +13,26 @@ use crate::error::Error;
 use crate::transport::{Channel, Identity, Incoming};
 
 /// Exchanges the MACs over the certificates and names in use.
+///
+/// A message that reaches webrtc-rs 0.21 in one batch with the end of the SCTP handshake is dropped: the channel it is
+/// for is registered only after the batch. So the MAC is said until the peer's is heard, and once more then, when
+/// the peer's channel is known to be registered; the machines ignore what comes twice.
 pub(super) async fn bind(channel: &mut Channel, keys: &SessionKeys) -> Result<(), Error> {
     let identity = channel.identity();
     let connection = connection(&identity);
-    let mac = Hash(keys.bind_mac(&connection));
-    channel.sender().send_ctl(Ctl::Bind { mac }.encode().into()).await.map_err(Error::Lost)?;
-    let theirs = timeout(BIND_MAX, first_mac(channel)).await.map_err(|_| Error::BindMissing)??;
-    keys.verify_bind_mac(&connection, &theirs.0).map_err(|_| Error::BindMismatch)
+    let frame = Bytes::from(Ctl::Bind { mac: Hash(keys.bind_mac(&connection)) }.encode());
+    let sender = channel.sender();
+    let exchange = async {
+        loop {
+            sender.send_ctl(frame.clone()).await.map_err(Error::Lost)?;
+            if let Ok(theirs) = timeout(REPEAT_AFTER, first_mac(channel)).await {
+                return theirs;
+            }
+        }
+    };
+    let theirs = timeout(BIND_MAX, exchange).await.map_err(|_| Error::BindMissing)??;
+    keys.verify_bind_mac(&connection, &theirs.0).map_err(|_| Error::BindMismatch)?;
+    sender.send_ctl(frame).await.map_err(Error::Lost)
 }
 
 /// Waits for the peer's first frame, which can be nothing else than its MAC.
@@ -41,6 +55,9 @@ fn connection(identity: &Identity) -> Connection<'_> {
         remote: Endpoint { fingerprint: &identity.remote_fingerprint, ice_ufrag: &identity.remote_ufrag },
     }
 }
+
+/// How long to listen before the MAC is said again.
+const REPEAT_AFTER: Duration = Duration::from_millis(100);
 
 /// How long the peer may take for its first frame.
 const BIND_MAX: Duration = Duration::from_secs(10);

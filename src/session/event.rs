@@ -9,6 +9,7 @@ use p2pshare_protocol::ctl::{DeclineReason, SkipReason};
 use p2pshare_protocol::hash::Hash;
 use p2pshare_protocol::link::Link;
 use p2pshare_protocol::offer::{EntryId, Offer};
+use p2pshare_protocol::short_number::ShortNumber;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::Error;
@@ -39,6 +40,8 @@ pub enum Event {
         /// Tries that are left.
         left: u8,
     },
+    /// Both sides show this number; ask whether they are the same.
+    Verify(PeerId, VerifyRequest),
     /// The peer said its name. Untrusted text.
     Named(PeerId, String),
     /// The path in use.
@@ -163,6 +166,22 @@ impl OfferRequest {
     pub fn decide(self, decision: Decision) {
         // A session that ended meanwhile needs no answer.
         let _ = self.answer.send(decision);
+    }
+}
+
+/// A short number that waits to be compared. Dropping it says that the numbers differ.
+#[derive(Debug)]
+pub struct VerifyRequest {
+    /// The number.
+    pub number: ShortNumber,
+    pub(super) answer: oneshot::Sender<bool>,
+}
+
+impl VerifyRequest {
+    /// Says whether the other side shows the same number.
+    pub fn confirm(self, is_same: bool) {
+        // A session that ended meanwhile needs no answer.
+        let _ = self.answer.send(is_same);
     }
 }
 

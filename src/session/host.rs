@@ -1,10 +1,10 @@
 //! The side that opens a share: it holds the rooms at the server and serves every guest in a task of its own.
 
+mod guard;
 mod guests;
 mod rooms;
-mod tries;
 
-pub(super) use tries::Tries;
+pub(super) use guard::Guard;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -180,9 +180,10 @@ impl Host<'_> {
     }
 
     async fn count_wrong_code(&mut self, signaling: &Signaling) -> Result<(), Error> {
-        let left = self.rooms.tries_left();
+        let left = self.guests.guard().tries_left();
         self.context.events.report(Event::WrongCode { left });
         if left == 0 {
+            self.guests.guard().code_replaced();
             for message in self.rooms.retire_code() {
                 signaling.send(message).await?;
             }

@@ -5,18 +5,19 @@ use std::time::Instant;
 use p2pshare_protocol::keys::SessionKeys;
 use p2pshare_protocol::pairing::{GuestPairing, HostPairing, Input, Output, PairingError};
 use p2pshare_protocol::sdp;
+use tokio::sync::oneshot;
 
 use super::bind::bind;
 use super::context::Context;
 use super::event::Stage;
-use super::host::Tries;
+use super::host::Guard;
 use super::mailbox::Mailbox;
 use crate::error::Error;
 use crate::transport::{Candidate, Channel, DialEvent, Dialing};
 
-/// The machine of either side; a host's guests share the tries of their code.
+/// The machine of either side; a host's guests share the guard of their code.
 pub(super) enum Machine {
-    Host(HostPairing, Option<Tries>),
+    Host(HostPairing, Option<Guard>),
     Guest(GuestPairing),
 }
 
@@ -32,6 +33,8 @@ pub(super) struct Pairing<'a> {
     is_open: bool,
     /// Whether the server still carries mail.
     has_mail: bool,
+    /// Set while a person compares the short number.
+    confirmation: Option<oneshot::Receiver<bool>>,
 }
 
 impl<'a> Pairing<'a> {
@@ -41,7 +44,7 @@ impl<'a> Pairing<'a> {
         mailbox: &'a mut Mailbox,
         context: &'a mut Context,
     ) -> Self {
-        Self { machine, dialing, mailbox, context, keys: None, is_open: false, has_mail: true }
+        Self { machine, dialing, mailbox, context, keys: None, is_open: false, has_mail: true, confirmation: None }
     }
 
     /// Goes on until both sides are proven.
@@ -119,6 +122,7 @@ impl<'a> Pairing<'a> {
                 DialEvent::GatheringDone => return Ok(()),
                 DialEvent::Failed(error) => return Err(error.into()),
             },
+            is_same = confirmed(&mut self.confirmation) => Input::Confirmed(is_same),
             () = sleep_until(deadline) => Input::TimedOut,
         };
         self.feed(input).await
@@ -128,8 +132,8 @@ impl<'a> Pairing<'a> {
     async fn feed(&mut self, input: Input) -> Result<(), Error> {
         let now = Instant::now();
         let result = match &mut self.machine {
-            Machine::Host(machine, Some(tries)) if self.keys.is_none() => {
-                tries.examine(|| machine.handle_input(input, now))
+            Machine::Host(machine, Some(guard)) if self.keys.is_none() => {
+                guard.examine(|| machine.handle_input(input, now))
             }
             Machine::Host(machine, _) => machine.handle_input(input, now),
             Machine::Guest(machine) => machine.handle_input(input, now),
@@ -166,7 +170,7 @@ impl<'a> Pairing<'a> {
                 Output::AskPassword { .. } | Output::WrongPassword { .. } => {
                     return Err(PairingError::PasswordWrong.into());
                 }
-                Output::ShowShortNumber(_) => return Err(PairingError::ShortNumberRejected.into()),
+                Output::ShowShortNumber(number) => self.confirmation = Some(self.context.ask_to_verify(number)),
                 Output::Wait(deadline) => return Ok(deadline),
             }
         }
@@ -183,6 +187,14 @@ impl<'a> Pairing<'a> {
         }
         Ok(())
     }
+}
+
+/// The person's answer; one that never comes is a no.
+async fn confirmed(confirmation: &mut Option<oneshot::Receiver<bool>>) -> bool {
+    let Some(waiting) = confirmation else { return std::future::pending().await };
+    let is_same = waiting.await.unwrap_or(false);
+    *confirmation = None;
+    is_same
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

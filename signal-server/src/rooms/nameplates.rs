@@ -3,7 +3,8 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use p2pshare_protocol::room::{NAMEPLATE_DIGITS_MAX, NAMEPLATE_DIGITS_MIN, RoomId};
+use p2pshare_protocol::limits::{NAMEPLATE_DIGITS_MAX, NAMEPLATE_DIGITS_MIN};
+use p2pshare_protocol::room::RoomId;
 use rand_core::Rng;
 
 /// The nameplates of a server.

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::tries::Tries;
+use super::guard::Guard;
 use crate::error::Error;
 use crate::session::context::Context;
 use crate::session::event::{PeerId, Stage, Summary};
@@ -38,6 +38,7 @@ pub(super) struct Guests {
     config: Arc<TransportConfig>,
     work: Work,
     context: Context,
+    guard: Guard,
     tasks: JoinSet<GuestEnd>,
     mail: HashMap<Cid, mpsc::Sender<Mail>>,
     next_peer: u32,
@@ -51,6 +52,7 @@ impl Guests {
             config: Arc::new(config),
             work,
             context,
+            guard: Guard::new(),
             tasks: JoinSet::new(),
             mail: HashMap::new(),
             next_peer: 0,
@@ -62,18 +64,16 @@ impl Guests {
         self.tasks.is_empty()
     }
 
+    pub(super) const fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
     pub(super) fn paired(&self) -> u32 {
         self.paired.load(Ordering::Relaxed)
     }
 
     /// Begins to serve a guest that entered a room.
-    pub(super) fn serve(
-        &mut self,
-        cid: Cid,
-        room: RoomId,
-        (secret, tries): (HostSecret, Option<Tries>),
-        signaling: SignalingSender,
-    ) {
+    pub(super) fn serve(&mut self, cid: Cid, room: RoomId, secret: HostSecret, signaling: SignalingSender) {
         let peer = PeerId(self.next_peer);
         self.next_peer += 1;
         let (mailbox, mail) = Mailbox::of_guest(cid, signaling.clone());
@@ -82,7 +82,7 @@ impl Guests {
             cid,
             room,
             secret,
-            tries,
+            guard: self.guard.clone(),
             signaling,
             config: Arc::clone(&self.config),
             work: self.work.clone(),
@@ -137,7 +137,7 @@ struct Guest {
     cid: Cid,
     room: RoomId,
     secret: HostSecret,
-    tries: Option<Tries>,
+    guard: Guard,
     signaling: SignalingSender,
     config: Arc<TransportConfig>,
     work: Work,
@@ -153,15 +153,16 @@ impl Guest {
     }
 
     async fn serve(&mut self, mailbox: &mut Mailbox, was_paired: &mut bool) -> Result<Summary, Error> {
-        let options = HostOptions { short_number: false };
+        let options = HostOptions { password: None, short_number: self.guard.is_short_number_due() };
         let entropy = Entropy::generate(&mut rng());
         let machine = HostPairing::new(&self.secret, &self.room, options, entropy, Instant::now());
         let dialing = Dialing::prepare(&self.config).await?;
-        let mut pairing = Pairing::new(Machine::Host(machine, self.tries.clone()), dialing, mailbox, &mut self.context);
+        let mut pairing = Pairing::new(Machine::Host(machine, self.code_guard()), dialing, mailbox, &mut self.context);
         let paired = pairing.until_paired().await;
         if paired.is_ok() {
             *was_paired = true;
             self.paired.fetch_add(1, Ordering::Relaxed);
+            self.guard.paired();
             let report = ClientMessage::Report { cid: self.cid, what: Outcome::Ok };
             // A server that went away meanwhile is not needed any more.
             let _ = self.signaling.send(report).await;
@@ -169,6 +170,13 @@ impl Guest {
         let channel = pairing.finish(paired).await?;
         self.context.stage(Stage::Connected);
         self.work.run(channel, &mut self.context).await
+    }
+}
+
+impl Guest {
+    /// Only codes are guarded: the 128 bits of a link cannot be guessed, and so nobody can burn it.
+    fn code_guard(&self) -> Option<Guard> {
+        matches!(self.secret, HostSecret::Code(_)).then(|| self.guard.clone())
     }
 }
 

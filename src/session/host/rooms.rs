@@ -8,7 +8,6 @@ use p2pshare_protocol::pairing::HostSecret;
 use p2pshare_protocol::room::RoomId;
 
 use super::ShareOptions;
-use super::tries::Tries;
 use crate::error::Error;
 use crate::session::random::rng;
 
@@ -20,7 +19,6 @@ pub(super) struct Rooms {
     link_state: State,
     code: Option<Code>,
     code_state: State,
-    tries: Tries,
     announced: bool,
 }
 
@@ -41,7 +39,6 @@ impl Rooms {
             link_state: State::default(),
             code: None,
             code_state: State::default(),
-            tries: Tries::default(),
             announced: false,
         }
     }
@@ -82,7 +79,6 @@ impl Rooms {
             let nameplate = room.nameplate().ok_or(Error::BadServer)?;
             let code = Code::generate(nameplate, self.options.secret_digits, &mut rng())?;
             self.code = Some(code);
-            self.tries = Tries::default();
             self.announced = false;
         }
         self.code_state = state;
@@ -114,19 +110,14 @@ impl Rooms {
         retired.into_iter().chain([self.request_code()]).collect()
     }
 
-    /// How a guest that entered `room` is to prove itself, and how often that may still fail.
-    pub(super) fn secret_of(&self, room: &RoomId) -> Option<(HostSecret, Option<Tries>)> {
+    /// How a guest that entered `room` is to prove itself.
+    pub(super) fn secret_of(&self, room: &RoomId) -> Option<HostSecret> {
         if *room == self.link.room() {
             let secret = HostSecret::Link { link: self.link.clone(), identity: self.identity.clone() };
-            return Some((secret, None));
+            return Some(secret);
         }
         let code = self.code.as_ref().filter(|code| code.room() == *room)?;
-        Some((HostSecret::Code(code.clone()), Some(self.tries.clone())))
-    }
-
-    /// Wrong codes that may still be tried before the code changes.
-    pub(super) fn tries_left(&self) -> u8 {
-        self.tries.left()
+        Some(HostSecret::Code(code.clone()))
     }
 
     /// The code and the link, when they were not told yet.
