@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "a test's helper fails the test")]
 
+mod bounds;
 mod harness;
 mod http;
+mod net;
 mod rooms;
 mod websocket;
