@@ -227,3 +227,6 @@ const OUTGOING_MAX: usize = 64;
 const INCOMING_MAX: usize = 256;
 
 const READ_BUFFER_BYTES: usize = 8 * 1024;
+
+#[cfg(test)]
+mod tests;

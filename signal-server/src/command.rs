@@ -22,7 +22,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDR")]
     pub listen: Vec<SocketAddr>,
 
-    /// Web page from elsewhere that may connect, such as https://app.example.org; repeatable
+    /// Origin of a web page from elsewhere that may connect, scheme and host; repeatable
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<Origin>,
 

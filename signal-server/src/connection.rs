@@ -3,8 +3,6 @@
 use std::io;
 
 use futures_util::{SinkExt, StreamExt};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use p2pshare_protocol::limits::ENVELOPE_BYTES_MAX;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
@@ -20,8 +18,8 @@ use crate::outbox::Outgoing;
 use crate::rooms::Farewell;
 
 /// A WebSocket that takes part.
-pub(crate) struct Connection {
-    socket: Socket,
+pub(crate) struct Connection<S> {
+    socket: WebSocketStream<S>,
     seat: Seat,
     limits: SocketLimits,
     messages: Bucket,
@@ -36,17 +34,16 @@ pub(crate) struct Connection {
     resume_at: Option<Instant>,
 }
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
-
-impl Connection {
-    pub(crate) async fn new(upgraded: Upgraded, seat: Seat, limits: SocketLimits) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Takes over a stream after the upgrade.
+    pub(crate) async fn new(upgraded: S, seat: Seat, limits: SocketLimits) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
             .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
             .max_message_size(Some(ENVELOPE_BYTES_MAX))
             .max_frame_size(Some(ENVELOPE_BYTES_MAX));
-        let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+        let socket = WebSocketStream::from_raw_socket(upgraded, Role::Server, Some(config)).await;
         let now = Instant::now();
         Self {
             socket,
@@ -87,7 +84,7 @@ impl Connection {
             let step = tokio::select! {
                 () = self.seat.outbox().overflow() => Err(End::Close(CloseCode::Again)),
                 outgoing = self.seat.outbox().next() => self.pass_on(outgoing).await,
-                frame = next_frame(&mut self.socket), if self.resume_at.is_none() => self.take_in(frame),
+                frame = self.socket.next(), if self.resume_at.is_none() => self.take_in(frame),
                 () = sleep_until(wake_at) => self.handle_time().await,
             };
             if let Err(end) = step {
@@ -199,10 +196,6 @@ impl End {
 
 type Frame = Option<Result<Message, tungstenite::Error>>;
 
-async fn next_frame(socket: &mut Socket) -> Frame {
-    socket.next().await
-}
-
 /// Ends our direction of a stream and waits for the other side to end its own.
 ///
 /// Closing while something is unread would make the system reset the connection, and what we sent last be lost.
@@ -227,3 +220,72 @@ const WRITE_BUFFER_BYTES_MAX: usize = 2 * ENVELOPE_BYTES_MAX;
 
 /// How much is thrown away after a goodbye.
 const HANG_UP_BYTES_MAX: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use p2pshare_protocol::envelope::ServerMessage;
+    use tokio::io::DuplexStream;
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::hub::Hub;
+    use crate::limits::Limits;
+    use crate::rooms::Rooms;
+    use crate::sources::Source;
+
+    const CREATE: &str = r#"{"type":"create","v":1,"kind":"code"}"#;
+
+    /// A client and the server's side of its connection. The tests' clock is paused: it moves when all are waiting.
+    async fn connected() -> (WebSocketStream<DuplexStream>, JoinHandle<()>) {
+        let limits = Limits::default();
+        let hub = Arc::new(Hub::new(Rooms::new(limits.clone(), [1; 32]), limits.socket.clone()));
+        let seat = hub.connect(Source::new([127, 0, 0, 1].into())).unwrap();
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let connection = Connection::new(theirs, seat, limits.socket).await;
+        let task = tokio::spawn(connection.run(std::future::pending()));
+        (WebSocketStream::from_raw_socket(ours, Role::Client, None).await, task)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_before_the_first_message_ends_it_after_10_s() {
+        let start = Instant::now();
+        let (_client, task) = connected().await;
+        task.await.unwrap();
+        let goodbye = SocketLimits::default().close;
+        assert_eq!(start.elapsed(), Duration::from_secs(10) + goodbye);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_after_a_message_ends_it_after_75_s() {
+        let start = Instant::now();
+        let (mut client, task) = connected().await;
+        client.send(Message::text(CREATE)).await.unwrap();
+        task.await.unwrap();
+        let goodbye = SocketLimits::default().close;
+        assert_eq!(start.elapsed(), Duration::from_secs(75) + goodbye);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answering_pings_keeps_it_for_as_long_as_its_room() {
+        let start = Instant::now();
+        let (mut client, _task) = connected().await;
+        client.send(Message::text(CREATE)).await.unwrap();
+        let (mut pings, mut messages) = (0, 0);
+        while start.elapsed() < Duration::from_secs(3000) {
+            match client.next().await.unwrap().unwrap() {
+                Message::Ping(_) => pings += 1,
+                Message::Text(text) => {
+                    assert!(matches!(ServerMessage::decode(&text), Ok(ServerMessage::Created { .. })));
+                    messages += 1;
+                }
+                other @ (Message::Binary(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {
+                    panic!("{other:?}")
+                }
+            }
+        }
+        assert_eq!((pings, messages), (100, 1));
+    }
+}

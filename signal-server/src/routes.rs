@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use p2pshare_protocol::limits::{BODY_BYTES_MAX, ENVELOPE_BYTES_MAX};
 use p2pshare_protocol::server_config::{ServerConfig, ServerLimits, VersionRange};
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
@@ -93,7 +94,7 @@ async fn open_websocket(
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {
             let shutdown = peer.ticket.shutdown();
-            Connection::new(upgraded, seat, limits).await.run(shutdown).await;
+            Connection::new(TokioIo::new(upgraded), seat, limits).await.run(shutdown).await;
         }
         drop(peer);
     });

@@ -116,7 +116,7 @@ impl Acceptor {
     async fn accept(self, listener: TcpListener) {
         loop {
             match listener.accept().await {
-                Ok((stream, address)) => self.admit(stream, address),
+                Ok((stream, address)) => self.admit(stream, address).await,
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     // Out of files or memory: both come back when connections end.
@@ -127,17 +127,21 @@ impl Acceptor {
         }
     }
 
-    fn admit(&self, stream: TcpStream, address: SocketAddr) {
-        match (self.open.clone().try_acquire_owned(), self.turned_away.clone().try_acquire_owned()) {
-            (Ok(place), _) => {
+    /// Gives a connection a place, or tells it that there is none. Waits while neither can be done; those that come
+    /// meanwhile stay in the system's queue.
+    async fn admit(&self, stream: TcpStream, address: SocketAddr) {
+        tokio::select! {
+            biased;
+            Ok(place) = self.open.clone().acquire_owned() => {
                 let ticket =
                     Ticket { is_down: self.is_down.clone(), _alive: self.alive.clone(), _place: Arc::new(place) };
                 tokio::spawn(self.clone().serve(stream, Peer { address, ticket }));
             }
-            (Err(_), Ok(place)) => {
+            Ok(place) = self.turned_away.clone().acquire_owned() => {
                 tokio::spawn(turn_away(stream, place, self.limits.close));
             }
-            (Err(_), Err(_)) => {}
+            // The semaphores are never closed.
+            else => {}
         }
     }
 

@@ -1,0 +1,160 @@
+//! What the server answers over HTTP, and whom it does not let connect.
+
+use std::time::Duration;
+
+use p2pshare_protocol::envelope::{ClientMessage, ErrorCode, ServerMessage};
+use p2pshare_protocol::room::RoomId;
+use p2pshare_protocol::server_config::{IceServer, ServerConfig, VersionRange};
+use p2pshare_signal::{Config, Rate};
+use tokio::io::AsyncWriteExt;
+use tokio_tungstenite::tungstenite;
+
+use crate::harness::{TestServer, read_to_end};
+
+#[tokio::test]
+async fn it_says_that_it_is_well() {
+    let server = TestServer::start();
+    let answer = server.get("/healthz").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nok\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn it_describes_itself() {
+    let stun = IceServer { urls: vec!["stun:stun.example.org".into()], username: None, credential: None };
+    let server = TestServer::with(Config { ice_servers: vec![stun.clone()], ..Config::default() });
+    let answer = server.get("/api/config").await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("content-type: application/json"), "{head}");
+    let config: ServerConfig = serde_json::from_str(body).unwrap();
+    assert_eq!(config.protocol, VersionRange::OURS);
+    assert_eq!((config.limits.message_bytes, config.limits.room_lifetime_s), (32 * 1024, 3600));
+    assert_eq!(config.ice_servers, [stun]);
+}
+
+#[tokio::test]
+async fn a_link_opened_in_a_browser_finds_a_page_that_loads_and_runs_nothing() {
+    let server = TestServer::start();
+    let answer = server.get("/").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(answer.contains("p2pshare recv"));
+    for header in [
+        "content-security-policy: default-src 'none';",
+        "frame-ancestors 'none'",
+        "x-content-type-options: nosniff",
+        "referrer-policy: no-referrer",
+        "cross-origin-opener-policy: same-origin",
+    ] {
+        assert!(answer.contains(header), "{header}");
+    }
+    for nothing in ["<script", "<style", "src=", "href="] {
+        assert!(!answer.contains(nothing), "{nothing}");
+    }
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_refused() {
+    let server = TestServer::start();
+    assert!(server.get("/../etc/passwd").await.starts_with("HTTP/1.1 404"));
+    assert!(server.get("/ws").await.starts_with("HTTP/1.1 400"));
+    let post = format!("POST /healthz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", server.address);
+    assert!(server.request(&post).await.starts_with("HTTP/1.1 405"));
+}
+
+#[tokio::test]
+async fn b_083_foreign_origin_is_refused() {
+    let allowed = "https://app.example.org".parse().unwrap();
+    let server = TestServer::with(Config { allowed_origins: vec![allowed], ..Config::default() });
+    for foreign in ["https://evil.example", "null"] {
+        let refused = server.client_with(&[("origin", foreign)]).await;
+        assert_eq!(status(refused.err()), Some(403), "{foreign}");
+    }
+    let own = format!("http://{}", server.address);
+    for welcome in [&own[..], "https://app.example.org"] {
+        server.client_with(&[("origin", welcome)]).await.unwrap().create().await;
+    }
+    server.client().await.create().await;
+}
+
+#[tokio::test]
+async fn b_084_forwarded_addresses_count_only_from_a_trusted_proxy() {
+    let mut config = Config::default();
+    config.limits.source.loopback = true;
+    config.limits.source.joins = Rate { count: 1, per: Duration::from_secs(3600) };
+
+    let direct = TestServer::with(config.clone());
+    assert_eq!(answer_to_join(&direct, &[("x-forwarded-for", "1.2.3.4")]).await, ErrorCode::NotActive);
+    let claims = [("x-forwarded-for", "1.2.3.5"), ("cf-connecting-ip", "1.2.3.6"), ("x-real-ip", "1.2.3.7")];
+    assert_eq!(answer_to_join(&direct, &claims).await, ErrorCode::RateLimited);
+
+    config.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+    let behind_proxy = TestServer::with(config);
+    for (forwarded_for, expected) in [
+        ("9.9.9.9, 1.2.3.4", ErrorCode::NotActive),
+        ("8.8.8.8, 1.2.3.4", ErrorCode::RateLimited),
+        ("1.2.3.5", ErrorCode::NotActive),
+    ] {
+        let answer = answer_to_join(&behind_proxy, &[("x-forwarded-for", forwarded_for)]).await;
+        assert_eq!(answer, expected, "{forwarded_for}");
+    }
+}
+
+#[tokio::test]
+async fn a_source_has_a_bounded_number_of_sockets() {
+    let mut config = Config::default();
+    config.limits.source.loopback = true;
+    config.limits.source.sockets_max = 2;
+    let server = TestServer::with(config);
+    let mut first = server.client().await;
+    let _second = server.client().await;
+    assert_eq!(status(server.client_with(&[]).await.err()), Some(429));
+    first.say(ClientMessage::Bye { room: None }).await;
+    assert_eq!(first.hear_close().await, 1000);
+    server.client().await;
+}
+
+#[tokio::test]
+async fn b_075_a_request_that_dribbles_in_is_cut_off() {
+    let mut config = Config::default();
+    config.limits.socket.header_read = Duration::from_millis(100);
+    let server = TestServer::with(config);
+    let mut half = server.tcp().await;
+    half.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ").await.unwrap();
+    let mut silent = server.tcp().await;
+    // Either a 408 or nothing at all, but the end of the connection.
+    let _ = read_to_end(&mut half).await;
+    let _ = read_to_end(&mut silent).await;
+    assert!(server.get("/healthz").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn b_077_beyond_its_connections_it_refuses_and_recovers() {
+    let mut config = Config::default();
+    config.limits.socket.open_max = Some(2);
+    let server = TestServer::with(config);
+    let mut first = server.client().await;
+    let _second = server.client().await;
+    let refused = server.get("/healthz").await;
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("Retry-After: 5"), "{refused}");
+    first.say(ClientMessage::Bye { room: None }).await;
+    assert_eq!(first.hear_close().await, 1000);
+    drop(first);
+    while !server.get("/healthz").await.starts_with("HTTP/1.1 200") {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn answer_to_join(server: &TestServer, headers: &[(&'static str, &str)]) -> ErrorCode {
+    let mut client = server.client_with(headers).await.unwrap();
+    client.say(ClientMessage::Join { v: 1, room: RoomId::parse("99999").unwrap() }).await;
+    match client.hear().await {
+        ServerMessage::Error { code, .. } => code,
+        other => panic!("no error: {other:?}"),
+    }
+}
+
+fn status(error: Option<tungstenite::Error>) -> Option<u16> {
+    match error {
+        Some(tungstenite::Error::Http(response)) => Some(response.status().as_u16()),
+        _ => None,
+    }
+}
