@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+mod attacker;
 mod conversation;
+mod guessing;
+mod hostile_peer;
+mod hostile_server;
 mod pair;
 mod vectors;
