@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+mod attacker;
 mod conversation;
 mod link;
+mod guessing;
+mod hostile_peer;
+mod hostile_server;
 mod pair;
 mod transfer;
 mod vectors;
