@@ -11,6 +11,7 @@ use bytes::{BufMut, BytesMut};
 use tokio::{sync::Mutex, task::JoinHandle};
 use webrtc::{
     data_channel::DataChannel,
+    error::Error,
     peer_connection::{PeerConnection, RTCIceCandidate, RTCIceCandidateType, RTCStatsReportEntry, StatsSelector},
 };
 
@@ -183,7 +184,8 @@ impl LiveSender {
             Ok(()) => Ok(()),
             Err(error) => {
                 tracing::debug!(%error, "sending");
-                self.ending.end(Lost::ClosedByPeer);
+                let by_peer = matches!(error, Error::ErrDataChannelClosed | Error::ErrDataChannelNotExisted);
+                self.ending.end(if by_peer { Lost::ClosedByPeer } else { Lost::Stopped });
                 Err(self.ending.wait().await)
             }
         }
@@ -200,18 +202,31 @@ impl fmt::Debug for LiveSender {
 fn kind(local: &RTCIceCandidate, remote: &RTCIceCandidate) -> PathKind {
     if [local.typ, remote.typ].contains(&RTCIceCandidateType::Relay) {
         PathKind::Relay
-    } else if local.typ != RTCIceCandidateType::Srflx && address(remote).is_none_or(|address| is_local(address.ip())) {
+    } else if local.typ == RTCIceCandidateType::Host
+        && address(remote).is_none_or(|remote| {
+            is_private(remote.ip()) || address(local).is_some_and(|local| is_same_subnet(local.ip(), remote.ip()))
+        })
+    {
         PathKind::Lan
     } else {
         PathKind::Direct
     }
 }
 
-/// Whether an address belongs to this machine or a private network.
-fn is_local(ip: IpAddr) -> bool {
+/// Whether an address exists only on this machine or in private networks.
+fn is_private(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
+/// Whether two addresses look like neighbours: the first 24 bits of IPv4, 64 of IPv6.
+fn is_same_subnet(one: IpAddr, other: IpAddr) -> bool {
+    match (one, other) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => one.octets()[..3] == other.octets()[..3],
+        (IpAddr::V6(one), IpAddr::V6(other)) => one.octets()[..8] == other.octets()[..8],
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
     }
 }
 
@@ -224,3 +239,34 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
 /// How often it looks.
 const DRAIN_POLL: Duration = Duration::from_millis(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(local: (&str, RTCIceCandidateType), remote: (&str, RTCIceCandidateType), expected: PathKind) {
+        let candidate = |(address, typ): (&str, _)| RTCIceCandidate {
+            address: address.to_owned(),
+            port: 5,
+            typ,
+            ..RTCIceCandidate::default()
+        };
+        assert_eq!(kind(&candidate(local), &candidate(remote)), expected, "{local:?} {remote:?}");
+    }
+
+    #[test]
+    fn paths_are_named_for_what_they_are() {
+        use RTCIceCandidateType::{Host, Prflx, Relay, Srflx};
+        check(("192.168.1.7", Host), ("192.168.1.8", Host), PathKind::Lan);
+        check(("192.168.1.7", Host), ("10.1.2.3", Prflx), PathKind::Lan);
+        check(("192.168.1.7", Host), ("name.local", Host), PathKind::Lan);
+        check(("203.0.113.7", Host), ("203.0.113.9", Host), PathKind::Lan);
+        check(("2001:db8:1::7", Host), ("2001:db8:1::8", Host), PathKind::Lan);
+        check(("192.168.1.7", Host), ("203.0.113.9", Srflx), PathKind::Direct);
+        check(("198.51.100.1", Srflx), ("203.0.113.9", Srflx), PathKind::Direct);
+        check(("2001:db8:1::7", Host), ("2001:db8:2::8", Host), PathKind::Direct);
+        check(("203.0.113.1", Relay), ("192.168.1.8", Host), PathKind::Relay);
+        check(("192.168.1.7", Host), ("203.0.113.1", Relay), PathKind::Relay);
+    }
+}

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::*;
-use crate::transport::{ChannelSender, Incoming, PathKind};
+use crate::transport::{ChannelSender, Incoming, MAX_ACCEPTED_MESSAGE_BYTES, PathKind};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_lanes_open_quickly_and_carry_messages_both_ways() {
@@ -195,6 +195,35 @@ async fn a_peer_that_floods_is_cut_off() {
     let lost = tokio::time::timeout(Duration::from_secs(60), host.sender().lost()).await.unwrap();
     assert!(matches!(lost, Lost::Violation(_)), "{lost}");
     flood.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_up_to_the_announced_size_are_accepted() {
+    let (guest, host, _) = dial(&loopback()).await;
+    let (guest, mut host) = (guest.into_channel().unwrap(), host.into_channel().unwrap());
+    let payload = Bytes::from(vec![7; MAX_ACCEPTED_MESSAGE_BYTES - 12]);
+    guest.sender().send_data([7; 12], payload.clone()).await.unwrap();
+    let Incoming::Data(message) = next(&mut host).await else { panic!("it was not accepted") };
+    assert!(message.len() == MAX_ACCEPTED_MESSAGE_BYTES && message[12..] == payload);
+}
+
+#[test]
+fn nothing_is_left_of_a_dropped_connection_while_a_sender_lives() {
+    let runtime = runtime();
+    let senders = runtime.block_on(async {
+        let (guest, host, _) = dial(&loopback()).await;
+        drop(Dialing::prepare(&loopback()).await.unwrap());
+        let (guest, host) = (guest.into_channel().unwrap(), host.into_channel().unwrap());
+        [guest.sender(), host.sender()]
+    });
+    let start = Instant::now();
+    while runtime.metrics().num_alive_tasks() > 0 {
+        assert!(start.elapsed() < Duration::from_secs(10), "{} tasks left", runtime.metrics().num_alive_tasks());
+        std::thread::yield_now();
+    }
+    for sender in senders {
+        assert!(runtime.block_on(sender.send_ctl(Bytes::new())).is_err());
+    }
 }
 
 fn loopback() -> TransportConfig {
