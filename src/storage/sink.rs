@@ -158,3 +158,6 @@ impl Sink {
         let _ = writer.join();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -203,7 +203,7 @@ fn part_names(offer: &Offer) -> Vec<PartName> {
 }
 
 /// A day from now in nanoseconds since 1970: no file claims to be newer (SECURITY.md R8).
-fn latest_mtime() -> i64 {
+pub(super) fn latest_mtime() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_nanos()).unwrap_or(i64::MAX).saturating_add(86_400_000_000_000)
 }
