@@ -58,6 +58,17 @@ impl Fixture {
         Self { samples, destination: tempfile::tempdir_in(folder).unwrap() }
     }
 
+    /// The same destination and another offer.
+    pub(super) fn offering(self, samples: Vec<Sample>) -> Self {
+        Self { samples, ..self }
+    }
+
+    pub(super) fn hash(&self, entry: u32, chunk: u64) -> Hash {
+        let content = &self.samples[entry as usize].content;
+        let range = chunk_range(chunk, content.len() as u64);
+        Hash::of_chunk(&content[range.start as usize..range.end as usize])
+    }
+
     pub(super) fn set_kind(&mut self, entry: usize, kind: EntryKind) {
         self.samples[entry].entry.kind = kind;
         self.samples[entry].entry.size = 0;
