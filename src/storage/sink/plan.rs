@@ -88,7 +88,8 @@ impl Planning<'_> {
         let path = self.mapper.map(&entry.path, role(entry.kind), |candidate, role| {
             let found = disk.look(candidate, role);
             // A skipped entry is not even compared.
-            if resume && on_exists != OnExists::Skip && found.is_file_of(entry, mtime) {
+            let is_compared = resume && role == Role::File && on_exists != OnExists::Skip;
+            if is_compared && found.is_file_of(entry, mtime) {
                 state = State::InPlace;
                 return false;
             }

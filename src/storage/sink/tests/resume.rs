@@ -166,6 +166,16 @@ fn a_file_that_only_looks_like_the_one_on_offer_is_kept_beside_it_or_replaced_wh
 }
 
 #[test]
+fn a_file_where_a_folder_should_be_is_not_taken_for_what_is_in_the_folder() {
+    let fixture = Fixture::new(vec![file(&["d"], b"x")]);
+    finish(&fixture);
+    let fixture = fixture.offering(vec![file(&["d", "x"], b"x")]);
+    assert_eq!(fixture.open(&SinkOptions::default()).unwrap().plan.resumed, []);
+    finish(&fixture);
+    assert_eq!(fixture.tree(), ["d", "d (1)/", "d (1)/x"]);
+}
+
+#[test]
 fn unfinished_work_that_somebody_is_at_is_busy() {
     let fixture = interrupted();
     let _first = fixture.open(&SinkOptions::default()).unwrap();
