@@ -7,11 +7,15 @@
 mod commit;
 mod entries;
 mod error;
+mod found;
+mod identity;
+mod journal;
 mod notice;
 mod options;
 mod part;
 mod plan;
 mod publish;
+mod resume;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -24,7 +28,7 @@ use p2pshare_protocol::offer::{EntryId, Offer};
 use tokio::sync::mpsc as tokio_mpsc;
 
 pub use error::SinkError;
-pub use notice::{Notice, RenameReason};
+pub use notice::{Notice, RenameReason, RestartReason};
 pub use options::{OnExists, SinkOptions};
 pub use plan::Plan;
 
@@ -130,8 +134,9 @@ impl Sink {
         let planned = plan::plan(&tree, offer, selected, options)?;
         let (jobs, incoming) = mpsc::channel();
         let (outgoing, outcomes) = tokio_mpsc::unbounded_channel();
+        let missing_bytes = planned.plan.missing_bytes;
         let shared = Arc::new(commit::Shared::new(tree, outgoing));
-        let writer = thread::spawn(move || write::run(&incoming, planned.entries, &shared));
+        let writer = thread::spawn(move || write::run(&incoming, planned.entries, missing_bytes, &shared));
         let sink = Self { jobs, outcomes, writer };
         Ok(Opened { sink, plan: planned.plan, notices: planned.notices })
     }
@@ -158,3 +163,6 @@ impl Sink {
         let _ = writer.join();
     }
 }
+
+#[cfg(test)]
+mod tests;

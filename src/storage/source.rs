@@ -121,3 +121,6 @@ impl Seen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,8 @@ use rustix::fs::{AtFlags, Mode, RenameFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 use tokio::sync::mpsc as tokio_mpsc;
 
-use super::part::{Part, PartName};
+use super::identity::OwnFiles;
+use super::part::{self, Part};
 use super::publish::{Published, publish};
 use super::{OnExists, SinkError, SinkOutcome, Tree};
 
@@ -104,7 +105,9 @@ pub(super) struct FileCommit {
     pub(super) entry: EntryId,
     pub(super) path: LocalPath,
     pub(super) part: Part,
-    pub(super) part_name: PartName,
+    pub(super) files: OwnFiles,
+    pub(super) is_journaled: bool,
+    pub(super) superseded: Vec<OwnFiles>,
     pub(super) on_exists: OnExists,
     pub(super) executable: bool,
     pub(super) mtime: Option<i64>,
@@ -180,13 +183,19 @@ fn commit_file(shared: &Shared, file: FileCommit) -> Result<PathBuf, SinkError> 
     let folder = Path::new(file.path.as_str()).parent().unwrap_or_else(|| Path::new(""));
     let folder = shared.make_folder(folder).map_err(failed)?;
     let path = give_name(shared, &folder, &file)?;
+    if file.is_journaled {
+        part::remove_journal(&shared.tree, file.files);
+    }
+    for superseded in file.superseded {
+        part::remove(&shared.tree, superseded);
+    }
     Ok(PathBuf::from(path.as_str()))
 }
 
 /// Renames the part file; nothing is replaced unless that is wanted.
 fn give_name(shared: &Shared, folder: &OwnedFd, file: &FileCommit) -> Result<LocalPath, SinkError> {
     let failed = |error: Errno| SinkError::new(error, file.path.as_str());
-    let from = file.part_name.to_string();
+    let from = file.files.part();
     if file.on_exists == OnExists::Overwrite && lock(&shared.given).insert(folded(file.path.as_str())) {
         match rustix::fs::renameat(shared.tree.as_fd(), &from, folder, file.path.name()) {
             Ok(()) => return Ok(file.path.clone()),

@@ -8,7 +8,8 @@ use p2pshare_protocol::local_name::LocalPath;
 use p2pshare_protocol::offer::{EntryId, EntryKind};
 
 use super::OnExists;
-use super::part::{Part, PartName};
+use super::identity::{Identity, OwnFiles};
+use super::part::Part;
 
 /// The selected entries.
 pub(super) type Entries = HashMap<EntryId, Item>;
@@ -25,7 +26,9 @@ pub(super) struct Item {
     pub(super) mtime: Option<i64>,
     pub(super) executable: bool,
     pub(super) on_exists: OnExists,
-    pub(super) part_name: PartName,
+    pub(super) identity: Identity,
+    /// What earlier runs left of the same path with another size or time; of no use once this entry is committed.
+    pub(super) superseded: Vec<OwnFiles>,
     /// The part file, while it is open.
     pub(super) part: Option<Part>,
     /// The chunks that are verified and in the part, or in the file of the final name.
@@ -67,6 +70,20 @@ impl Item {
             }
             EntryKind::Dir => false,
         }
+    }
+
+    /// Whether it is worth a journal: one chunk is written or is not, and a stream cannot be asked for again.
+    pub(super) fn is_journaled(&self) -> bool {
+        match self.kind {
+            EntryKind::File | EntryKind::Text => self.size > CHUNK_BYTES,
+            EntryKind::Dir | EntryKind::Stream => false,
+        }
+    }
+
+    /// What of it is not on the disk, in bytes.
+    pub(super) fn missing_bytes(&self) -> u64 {
+        // The last chunk may be shorter than the others, which is neither here nor there for a check of free space.
+        self.size.saturating_sub(self.chunks.count().saturating_mul(CHUNK_BYTES))
     }
 
     /// Whether all chunks are there.

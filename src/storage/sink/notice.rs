@@ -16,6 +16,24 @@ pub enum Notice {
         /// Why.
         reason: RenameReason,
     },
+    /// An earlier run left something of the entry that cannot be used, or not all of it.
+    Restarted {
+        /// The entry.
+        entry: EntryId,
+        /// Why.
+        reason: RestartReason,
+    },
+}
+
+/// Why what an earlier run left is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestartReason {
+    /// The sender's file has another size or time by now; it is received from its beginning.
+    SourceChanged,
+    /// The journal cannot be read; the entry is received from its beginning.
+    JournalUnusable,
+    /// The journal is torn, or some chunks are not what it says; those are received again.
+    Damaged,
 }
 
 /// Why an entry gets another name.

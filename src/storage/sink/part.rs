@@ -1,51 +1,25 @@
 //! Part files: where the verified chunks of an entry wait for the rest.
 
-use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 
 use bytes::Bytes;
-use p2pshare_protocol::local_name::OWN_FILES_PREFIX;
-use p2pshare_protocol::offer::Entry;
+use p2pshare_protocol::hash::Hash;
+use p2pshare_protocol::limits::CHUNK_BYTES;
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::identity::{Identity, OwnFiles};
+use super::journal::Journal;
 use crate::storage::tree::{Tree, file_type};
 
-/// Names the part file of an entry: any later run that is offered the same path, size and time finds it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct PartName(u64);
-
-impl PartName {
-    /// The name for the `occurrence`th entry, from 0, that is the same in path, size and time.
-    pub(super) fn new(entry: &Entry, occurrence: u32) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(b"p2pshare/1 part");
-        for component in entry.path.components() {
-            // No component holds a slash, so the components cannot be confused.
-            hasher.update(component.as_bytes()).update(b"/");
-        }
-        hasher.update(&entry.size.to_be_bytes());
-        hasher.update(&[u8::from(entry.mtime.is_some())]).update(&entry.mtime.unwrap_or_default().to_be_bytes());
-        hasher.update(&occurrence.to_be_bytes());
-        let mut id = [0; 8];
-        hasher.finalize_xof().fill(&mut id);
-        Self(u64::from_be_bytes(id))
-    }
-}
-
-impl fmt::Display for PartName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{OWN_FILES_PREFIX}{:016x}.part", self.0)
-    }
-}
-
-/// A part file, open and locked.
+/// A part file, open and locked, and its journal if it has one.
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) file: File,
+    journal: Option<Journal>,
 }
 
 /// Why a part file is not to be had.
@@ -61,48 +35,112 @@ pub(super) enum PartError {
 
 impl Part {
     /// Opens the part file, creating it if need be, and locks it. What it holds beyond `keep` bytes is cut off.
-    pub(super) fn open(tree: &Tree, name: PartName, keep: u64) -> Result<Self, PartError> {
-        let name = name.to_string();
-        // The holder of the lock renames the file when it is complete; then the name is free, and this goes round.
-        for _ in 0..OPEN_ATTEMPTS_MAX {
-            let Some((file, length)) = open_own(tree, &name)? else { continue };
-            // Any other error means that the file system has no locks, and work goes on without.
-            if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
-                return Err(PartError::Busy);
-            }
-            if !is_named(tree, &name, &file)? {
-                continue;
-            }
-            if length > keep {
-                file.set_len(keep)?;
-            }
-            return Ok(Self { file });
+    pub(super) fn open(tree: &Tree, files: OwnFiles, keep: u64) -> Result<Self, PartError> {
+        let (file, length) = open_locked(tree, &files.part(), Missing::Create)?.ok_or(PartError::Busy)?;
+        if length > keep {
+            file.set_len(keep)?;
         }
-        Err(PartError::Busy)
+        Ok(Self { file, journal: None })
+    }
+
+    /// Opens a part file that exists, as it is.
+    pub(super) fn existing(tree: &Tree, files: OwnFiles) -> Result<Option<Self>, PartError> {
+        let opened = open_locked(tree, &files.part(), Missing::Leave)?;
+        Ok(opened.map(|(file, _)| Self { file, journal: None }))
+    }
+
+    /// Whether it has a journal already.
+    pub(super) const fn has_journal(&self) -> bool {
+        self.journal.is_some()
+    }
+
+    /// Keeps a journal from here on; an earlier one is continued if the part `keeps` what it told of.
+    pub(super) fn keep_journal(
+        &mut self,
+        tree: &Tree,
+        identity: Identity,
+        size: u64,
+        keeps: bool,
+    ) -> Result<(), PartError> {
+        let name = identity.files().state();
+        let (file, _) = open_own(tree, &name, Missing::Create)?.ok_or(PartError::Busy)?;
+        let journal = if keeps { Journal::go_on(file, identity, size)? } else { Journal::begin(file, identity, size)? };
+        self.journal = Some(journal);
+        Ok(())
     }
 
     /// Writes a chunk. After an error any part of it may be on the disk.
-    pub(super) fn write(&self, offset: u64, pieces: &[Bytes]) -> io::Result<()> {
+    pub(super) fn write(&mut self, offset: u64, pieces: &[Bytes], hash: &Hash) -> io::Result<()> {
         let mut at = offset;
         for piece in pieces {
             self.file.write_all_at(piece, at)?;
             at += piece.len() as u64;
         }
-        Ok(())
+        self.journal.as_mut().map_or(Ok(()), |journal| journal.record(offset / CHUNK_BYTES, hash))
     }
+}
+
+/// The journal of an entry, to be read.
+pub(super) fn open_journal(tree: &Tree, files: OwnFiles) -> Result<Option<File>, PartError> {
+    Ok(open_own(tree, &files.state(), Missing::Leave)?.map(|(file, _)| file))
+}
+
+/// Removes what an earlier run left of an entry, unless somebody is at it.
+pub(super) fn remove(tree: &Tree, files: OwnFiles) {
+    if let Ok(Some(_locked)) = Part::existing(tree, files) {
+        remove_journal(tree, files);
+        // What cannot be removed stays; it costs room and nothing else.
+        let _ = rustix::fs::unlinkat(tree.as_fd(), files.part(), AtFlags::empty());
+    }
+}
+
+/// Removes the journal of an entry.
+pub(super) fn remove_journal(tree: &Tree, files: OwnFiles) {
+    // A journal without a part says nothing, so it does no harm where it cannot be removed.
+    let _ = rustix::fs::unlinkat(tree.as_fd(), files.state(), AtFlags::empty());
+}
+
+/// What to do about a file that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Create,
+    Leave,
 }
 
 /// How often a part file may vanish while it is being opened.
 const OPEN_ATTEMPTS_MAX: usize = 16;
 
-/// Creates the file or opens one that is ours, with its length; `None` if it vanished in between.
-fn open_own(tree: &Tree, name: &str) -> Result<Option<(File, u64)>, PartError> {
+/// Opens and locks a file of our own, with its length; `None` if there is none.
+fn open_locked(tree: &Tree, name: &str, missing: Missing) -> Result<Option<(File, u64)>, PartError> {
+    // The holder of the lock renames the file when it is complete; then the name is free, and this goes round.
+    for _ in 0..OPEN_ATTEMPTS_MAX {
+        let Some((file, length)) = open_own(tree, name, missing)? else {
+            match missing {
+                Missing::Create => continue,
+                Missing::Leave => return Ok(None),
+            }
+        };
+        // Any other error means that the file system has no locks, and work goes on without.
+        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+            return Err(PartError::Busy);
+        }
+        if is_named(tree, name, &file)? {
+            return Ok(Some((file, length)));
+        }
+    }
+    Err(PartError::Busy)
+}
+
+/// Opens a file of our own, with its length; `None` if it is missing, or vanished before it could be opened.
+fn open_own(tree: &Tree, name: &str, missing: Missing) -> Result<Option<(File, u64)>, PartError> {
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let mode = Mode::RUSR | Mode::WUSR;
-    match rustix::fs::openat(tree.as_fd(), name, flags | OFlags::CREATE | OFlags::EXCL, mode) {
-        Ok(file) => return Ok(Some((file.into(), 0))),
-        Err(Errno::EXIST) => {}
-        Err(error) => return Err(error.into()),
+    if missing == Missing::Create {
+        let mode = Mode::RUSR | Mode::WUSR;
+        match rustix::fs::openat(tree.as_fd(), name, flags | OFlags::CREATE | OFlags::EXCL, mode) {
+            Ok(file) => return Ok(Some((file.into(), 0))),
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     let file: File = match rustix::fs::openat(tree.as_fd(), name, flags, Mode::empty()) {
         Ok(file) => file.into(),
@@ -145,30 +183,16 @@ impl From<Errno> for PartError {
 mod tests {
     use std::path::Path;
 
-    use p2pshare_protocol::entry_path::EntryPath;
-    use p2pshare_protocol::offer::EntryKind;
-
     use super::*;
-
-    #[test]
-    fn a_part_is_found_again_by_path_size_and_time_and_by_nothing_less() {
-        let name = PartName::new(&entry("a", 1, 2), 0);
-        assert_eq!(name, PartName::new(&entry("a", 1, 2), 0));
-        for other in [entry("b", 1, 2), entry("a", 2, 2), entry("a", 1, 3)] {
-            assert_ne!(name, PartName::new(&other, 0));
-        }
-        assert_ne!(name, PartName::new(&entry("a", 1, 2), 1));
-        assert_eq!(name.to_string().len(), ".p2pshare-0123456789abcdef.part".len());
-    }
 
     #[test]
     fn a_second_receiver_is_told_that_somebody_is_at_it() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::open(dir.path()).unwrap();
-        let first = Part::open(&tree, PartName(1), 0).unwrap();
-        assert!(matches!(Part::open(&tree, PartName(1), 0), Err(PartError::Busy)));
+        let first = Part::open(&tree, files(), 0).unwrap();
+        assert!(matches!(Part::open(&tree, files(), 0), Err(PartError::Busy)));
         drop(first);
-        assert!(Part::open(&tree, PartName(1), 0).is_ok());
+        assert!(Part::open(&tree, files(), 0).is_ok());
     }
 
     #[test]
@@ -176,20 +200,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let victim = dir.path().join("victim");
         std::fs::write(&victim, "precious").unwrap();
-        let part = dir.path().join(PartName(1).to_string());
+        let part = dir.path().join(files().part());
         let tree = Tree::open(dir.path()).unwrap();
         let plant: [fn(&Path, &Path) -> io::Result<()>; 2] =
             [|to, from| std::fs::hard_link(to, from), |to, from| std::os::unix::fs::symlink(to, from)];
         for plant in plant {
             plant(&victim, &part).unwrap();
-            assert!(matches!(Part::open(&tree, PartName(1), 0), Err(PartError::Foreign)));
+            assert!(matches!(Part::open(&tree, files(), 0), Err(PartError::Foreign)));
             std::fs::remove_file(&part).unwrap();
         }
         assert_eq!(std::fs::read(&victim).unwrap(), b"precious");
     }
 
-    fn entry(name: &str, size: u64, mtime: i64) -> Entry {
-        let path = EntryPath::new(vec![name.to_owned()]).unwrap();
-        Entry { path, kind: EntryKind::File, size, mtime: Some(mtime), mode: None }
+    fn files() -> OwnFiles {
+        OwnFiles::of_part(".p2pshare-0123456789abcdef.part").unwrap()
     }
 }

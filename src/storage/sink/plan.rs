@@ -7,12 +7,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use p2pshare_protocol::hash::Hash;
 use p2pshare_protocol::local_name::{LocalPath, Mapper, Role};
 use p2pshare_protocol::offer::{Entry, EntryId, EntryKind, Offer};
-use rustix::fs::FileType;
 
 use super::entries::{ChunkSet, Entries, Item, State};
-use super::part::PartName;
-use super::{Notice, OnExists, RenameReason, SinkError, SinkOptions, Tree};
-use crate::storage::tree::file_type;
+use super::found::{Disk, Found};
+use super::identity::Identity;
+use super::part::PartError;
+use super::resume::{self, Left, Leftovers};
+use super::write::OPEN_PARTS_MAX;
+use super::{Notice, OnExists, RenameReason, RestartReason, SinkError, SinkOptions, Tree};
 
 /// What an earlier run or somebody else left in the destination, as far as it matters for this offer.
 #[derive(Debug, Default)]
@@ -47,18 +49,19 @@ pub(super) fn plan(
     options: &SinkOptions,
 ) -> Result<Planned, SinkError> {
     let selected: HashSet<_> = selected.iter().copied().collect();
-    let names = part_names(offer);
+    let identities = identities(offer);
     let mut planning = Planning {
         tree,
         options,
         mapper: Mapper::new(options.naming),
-        folders: HashMap::new(),
+        disk: Disk::new(tree),
+        left: Leftovers::find(tree, &identities, options)?,
         latest_mtime: latest_mtime(),
         planned: Planned { plan: Plan::default(), notices: Vec::new(), entries: Entries::new() },
     };
-    for ((id, entry), part_name) in offer.iter().zip(names) {
+    for ((id, entry), identity) in offer.iter().zip(identities) {
         if selected.contains(&id) {
-            planning.entry(id, entry, part_name)?;
+            planning.entry(id, entry, identity)?;
         }
     }
     let planned = planning.planned;
@@ -70,34 +73,30 @@ struct Planning<'a> {
     tree: &'a Tree,
     options: &'a SinkOptions,
     mapper: Mapper,
-    /// What lies at the folders that have been looked at.
-    folders: HashMap<LocalPath, Found>,
+    disk: Disk<'a>,
+    left: Leftovers,
     latest_mtime: i64,
     planned: Planned,
 }
 
-/// What lies at a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Found {
-    Nothing,
-    Folder,
-    Link,
-    Other,
-}
-
 impl Planning<'_> {
-    fn entry(&mut self, id: EntryId, entry: &Entry, part_name: PartName) -> Result<(), SinkError> {
+    fn entry(&mut self, id: EntryId, entry: &Entry, identity: Identity) -> Result<(), SinkError> {
         let on_exists = self.options.on_exists(id);
-        let mut exists = false;
-        let path = {
-            let (tree, folders) = (self.tree, &mut self.folders);
-            self.mapper.map(&entry.path, role(entry.kind), |candidate, role| {
-                let found = look(tree, folders, candidate, role);
-                exists |= role == Role::File && found != Found::Nothing;
-                is_avoided(found, role, on_exists)
-            })
-        };
-        if exists {
+        let mtime = entry.mtime.map(|mtime| mtime.clamp(0, self.latest_mtime));
+        let (mut exists, mut state) = (false, State::Absent);
+        let (disk, resume) = (&mut self.disk, self.options.resume);
+        let path = self.mapper.map(&entry.path, role(entry.kind), |candidate, role| {
+            let found = disk.look(candidate, role);
+            // A skipped entry is not even compared.
+            let is_compared = resume && role == Role::File && on_exists != OnExists::Skip;
+            if is_compared && found.is_file_of(entry, mtime) {
+                state = State::InPlace;
+                return false;
+            }
+            exists |= role == Role::File && found != Found::Nothing;
+            found.is_avoided(role, on_exists)
+        });
+        if exists && state != State::InPlace {
             self.planned.plan.existing.push(id);
             match on_exists {
                 OnExists::Skip => {
@@ -113,21 +112,64 @@ impl Planning<'_> {
             path,
             kind: entry.kind,
             size: entry.size,
-            mtime: entry.mtime.map(|mtime| mtime.clamp(0, self.latest_mtime)),
+            mtime,
             executable: self.options.preserve_exec && entry.mode.is_some_and(|mode| mode & 0o100 != 0),
             on_exists,
-            part_name,
+            identity,
+            superseded: Vec::new(),
             part: None,
             chunks: ChunkSet::default(),
-            state: State::Absent,
+            state,
         };
-        if let Some(link) = self.link_in(&item.path, role(entry.kind)) {
+        if let Some(link) = self.disk.link_in(&item.path, role(entry.kind)) {
             item.state = State::BehindLink;
             self.planned.plan.refused.push((id, SinkError::Symlink { path: link.as_str().into() }));
         } else {
-            self.planned.plan.missing_bytes += item.size;
+            self.resume(id, &mut item)?;
+            self.planned.plan.missing_bytes += item.missing_bytes();
         }
         self.planned.entries.insert(id, item);
+        Ok(())
+    }
+
+    /// Finds and verifies what is on the disk of an entry already.
+    fn resume(&mut self, id: EntryId, item: &mut Item) -> Result<(), SinkError> {
+        let mut restarted = |reason| self.planned.notices.push(Notice::Restarted { entry: id, reason });
+        let mut chunks = Vec::new();
+        if item.is_journaled() {
+            item.superseded = self.left.of_path(self.tree, &item.identity);
+        }
+        if item.state == State::InPlace {
+            match resume::hash_file(self.tree, Path::new(item.path.as_str()), item.size) {
+                Some(hashed) => chunks = hashed,
+                None => item.state = State::Absent,
+            }
+        } else if item.is_journaled() && self.left.parts.contains(&item.identity.files()) {
+            match resume::recover(self.tree, &item.identity, item.size) {
+                Ok(Left::Part { part, chunks: verified, is_damaged }) => {
+                    chunks = verified;
+                    item.state = State::Partial;
+                    // Held from here on, so that nobody else goes on with it; within reason.
+                    item.part = (self.left.open < OPEN_PARTS_MAX).then_some(part);
+                    self.left.open += usize::from(item.part.is_some());
+                    if is_damaged {
+                        restarted(RestartReason::Damaged);
+                    }
+                }
+                Ok(Left::Unusable) => restarted(RestartReason::JournalUnusable),
+                Err(PartError::Busy) => return Err(SinkError::Busy { path: item.path.as_str().into() }),
+                // What is in the way is reported when it is met again, at the first chunk.
+                Ok(Left::Nothing) | Err(PartError::Foreign | PartError::Io(_)) => {}
+            }
+        } else if !item.superseded.is_empty() {
+            restarted(RestartReason::SourceChanged);
+        }
+        for (chunk, _) in &chunks {
+            item.chunks.insert(*chunk);
+        }
+        if !chunks.is_empty() {
+            self.planned.plan.resumed.push((id, chunks));
+        }
         Ok(())
     }
 
@@ -136,48 +178,6 @@ impl Planning<'_> {
             let reason = if exists { RenameReason::Exists } else { RenameReason::Unsuitable };
             self.planned.notices.push(Notice::Renamed { entry, path: path.clone(), reason });
         }
-    }
-
-    /// The link that `path` would lead through.
-    fn link_in(&self, path: &LocalPath, role: Role) -> Option<LocalPath> {
-        let mut at = match role {
-            Role::Folder => Some(path.clone()),
-            Role::File => path.folder(),
-        };
-        while let Some(folder) = at {
-            if self.folders.get(&folder) == Some(&Found::Link) {
-                return Some(folder);
-            }
-            at = folder.folder();
-        }
-        None
-    }
-}
-
-/// What lies at a candidate. Beneath a folder that is missing or a link nothing is looked for.
-fn look(tree: &Tree, folders: &mut HashMap<LocalPath, Found>, candidate: &LocalPath, role: Role) -> Found {
-    let is_reachable = candidate.folder().is_none_or(|folder| folders.get(&folder) == Some(&Found::Folder));
-    let found = if is_reachable { found_at(tree, candidate) } else { Found::Nothing };
-    if role == Role::Folder {
-        folders.insert(candidate.clone(), found);
-    }
-    found
-}
-
-fn found_at(tree: &Tree, path: &LocalPath) -> Found {
-    match tree.stat(Path::new(path.as_str())) {
-        Ok(stat) if file_type(&stat) == FileType::Directory => Found::Folder,
-        Ok(stat) if file_type(&stat) == FileType::Symlink => Found::Link,
-        Ok(_) => Found::Other,
-        Err(_) => Found::Nothing,
-    }
-}
-
-fn is_avoided(found: Found, role: Role, on_exists: OnExists) -> bool {
-    match (role, found) {
-        (_, Found::Nothing) | (Role::Folder, Found::Folder | Found::Link) => false,
-        (Role::Folder, Found::Other) | (Role::File, Found::Folder) => true,
-        (Role::File, Found::Link | Found::Other) => on_exists == OnExists::Rename,
     }
 }
 
@@ -188,22 +188,22 @@ const fn role(kind: EntryKind) -> Role {
     }
 }
 
-/// The part names of all entries of the offer, in order.
-fn part_names(offer: &Offer) -> Vec<PartName> {
+/// The identities of all entries of the offer, in order.
+fn identities(offer: &Offer) -> Vec<Identity> {
     let mut occurrences = HashMap::new();
-    offer
-        .entries()
-        .iter()
+    let entries = offer.entries().iter();
+    entries
         .map(|entry| {
-            let occurrence = occurrences.entry(PartName::new(entry, 0)).or_insert(0);
+            let first = Identity::new(entry, 0);
+            let occurrence = occurrences.entry(first).or_insert(0);
             *occurrence += 1;
-            PartName::new(entry, *occurrence - 1)
+            if *occurrence == 1 { first } else { Identity::new(entry, *occurrence - 1) }
         })
         .collect()
 }
 
 /// A day from now in nanoseconds since 1970: no file claims to be newer (SECURITY.md R8).
-fn latest_mtime() -> i64 {
+pub(super) fn latest_mtime() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_nanos()).unwrap_or(i64::MAX).saturating_add(86_400_000_000_000)
 }

@@ -1,7 +1,6 @@
 //! The writer: takes jobs in order, verifies and writes chunks, and hands complete files on to be committed.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -15,16 +14,16 @@ use super::commit::{Committers, FileCommit, Shared, set_times};
 use super::entries::{Entries, Item, State};
 use super::part::{Part, PartError};
 use super::publish::Published;
-use super::{SinkError, SinkJob, SinkOutcome};
+use super::{SinkError, SinkJob, SinkOutcome, Tree};
 
 /// How many part files stay open between two chunks. Beyond, the one that was opened first is closed for the time being.
-const OPEN_PARTS_MAX: usize = 64;
+pub(super) const OPEN_PARTS_MAX: usize = 64;
 
 /// Does jobs until the sink is dropped.
-pub(super) fn run(jobs: &mpsc::Receiver<SinkJob>, entries: Entries, shared: &Arc<Shared>) {
+pub(super) fn run(jobs: &mpsc::Receiver<SinkJob>, entries: Entries, missing_bytes: u64, shared: &Arc<Shared>) {
     let committers = Committers::start(shared);
-    let missing_bytes = entries.values().map(|item| item.size).sum();
-    let mut writer = Writer { entries, shared, committers, open: VecDeque::new(), missing_bytes };
+    let open = entries.iter().filter(|(_, item)| item.part.is_some()).map(|(id, _)| *id).collect();
+    let mut writer = Writer { entries, shared, committers, open, missing_bytes };
     for job in jobs {
         if shared.outcomes.is_closed() {
             break;
@@ -77,8 +76,9 @@ impl Writer<'_> {
         }
         self.open_part(id)?;
         let item = self.entries.get_mut(&id).ok_or(SinkError::NotSelected)?;
-        let part = item.part.as_ref().ok_or(SinkError::NotSelected)?;
-        part.write(offset, pieces).map_err(|error| self.shared.no_room_or(error, &item.path, self.missing_bytes))?;
+        let part = item.part.as_mut().ok_or(SinkError::NotSelected)?;
+        part.write(offset, pieces, &hash)
+            .map_err(|error| self.shared.no_room_or(error, &item.path, self.missing_bytes))?;
         item.size = item.size.max(offset + bytes);
         if item.chunks.insert(offset / CHUNK_BYTES) {
             self.missing_bytes = self.missing_bytes.saturating_sub(bytes);
@@ -115,7 +115,9 @@ impl Writer<'_> {
             entry: id,
             path: item.path.clone(),
             part,
-            part_name: item.part_name,
+            files: item.identity.files(),
+            is_journaled: item.is_journaled(),
+            superseded: std::mem::take(&mut item.superseded),
             on_exists: item.on_exists,
             executable: item.executable,
             mtime: item.mtime,
@@ -142,30 +144,27 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Opens the part file of an entry, with its journal, if it is not open.
     fn open_part(&mut self, id: EntryId) -> Result<(), SinkError> {
         let item = self.entries.get_mut(&id).ok_or(SinkError::NotSelected)?;
-        if item.part.is_some() {
-            return Ok(());
-        }
-        let keep = match item.state {
-            State::Absent | State::InPlace => 0,
-            State::Partial => item.size,
+        let keeps = match item.state {
+            State::Absent | State::InPlace => false,
+            State::Partial => true,
             State::BehindLink => return Err(behind_link(item)),
             State::Committed => return Err(SinkError::Exists { path: item.path.as_str().into() }),
         };
-        let part = Part::open(&self.shared.tree, item.part_name, keep).map_err(|error| match error {
-            PartError::Busy => SinkError::Busy { path: item.path.as_str().into() },
-            PartError::Foreign => SinkError::Denied { path: item.part_name.to_string().into() },
-            PartError::Io(error) => self.shared.no_room_or(error, &item.path, self.missing_bytes),
-        })?;
-        if item.state == State::InPlace {
-            copy(&self.shared.tree.read(Path::new(item.path.as_str())), &part)
-                .map_err(|error| self.shared.no_room_or(error, &item.path, self.missing_bytes))?;
+        if let Err(error) = prepare_part(&self.shared.tree, item, keeps) {
+            return Err(match error {
+                PartError::Busy => SinkError::Busy { path: item.path.as_str().into() },
+                PartError::Foreign => SinkError::Denied { path: item.identity.files().part().into() },
+                PartError::Io(error) => self.shared.no_room_or(error, &item.path, self.missing_bytes),
+            });
         }
-        item.part = Some(part);
         item.state = State::Partial;
-        self.open.push_back(id);
-        self.close_oldest();
+        if !self.open.contains(&id) {
+            self.open.push_back(id);
+            self.close_oldest();
+        }
         Ok(())
     }
 
@@ -184,8 +183,18 @@ fn behind_link(item: &Item) -> SinkError {
     SinkError::Symlink { path: item.path.as_str().into() }
 }
 
-fn copy(from: &io::Result<File>, to: &Part) -> io::Result<()> {
-    let mut from = from.as_ref().map_err(|error| io::Error::from(error.kind()))?;
-    io::copy(&mut from, &mut &to.file)?;
-    Ok(())
+fn prepare_part(tree: &Tree, item: &mut Item, keeps: bool) -> Result<(), PartError> {
+    if item.part.is_none() {
+        let mut part = Part::open(tree, item.identity.files(), if keeps { item.size } else { 0 })?;
+        if item.state == State::InPlace {
+            // The file of the final name is not quite the sender's: the chunks that are go into a new one.
+            io::copy(&mut tree.read(Path::new(item.path.as_str()))?, &mut part.file)?;
+        }
+        item.part = Some(part);
+    }
+    let is_journaled = item.is_journaled();
+    match &mut item.part {
+        Some(part) if is_journaled && !part.has_journal() => part.keep_journal(tree, item.identity, item.size, keeps),
+        Some(_) | None => Ok(()),
+    }
 }
