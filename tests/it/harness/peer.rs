@@ -1,0 +1,354 @@
+//! A hostile peer: it knows the code, pairs properly and then says whatever the test wants.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use p2pshare::signaling::{Signaling, SignalingReceiver, SignalingSender};
+use p2pshare::transport::{Candidate, Channel, ChannelSender, DialEvent, Dialing, Identity, Incoming, TransportConfig};
+use p2pshare_protocol::code::Code;
+use p2pshare_protocol::ctl::Ctl;
+use p2pshare_protocol::data_frame::DataFrame;
+use p2pshare_protocol::envelope::{Body, Cid, ClientMessage, Outcome, RoomKind, ServerMessage};
+use p2pshare_protocol::hash::{Hash, chunk_range};
+use p2pshare_protocol::keys::{Connection, Endpoint, SessionKeys};
+use p2pshare_protocol::limits::CHUNK_BYTES;
+use p2pshare_protocol::offer::EntryId;
+use p2pshare_protocol::pairing::{
+    Entropy, GuestOptions, GuestPairing, GuestSecret, HostOptions, HostPairing, HostSecret, Input, Output,
+};
+use p2pshare_protocol::sdp;
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+
+use super::PATIENCE;
+
+/// A host with a share of its own that waits for a guest.
+pub(crate) struct HostileHost {
+    runtime: Runtime,
+    signaling: Signaling,
+    code: Code,
+}
+
+impl HostileHost {
+    /// Opens a room.
+    pub(crate) fn open(server: &str) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let (signaling, code) = runtime.block_on(async {
+            let mut signaling = Signaling::connect(&server.parse().unwrap()).await.unwrap();
+            let (room, token, ttl, max) = (None, None, None, None);
+            signaling.send(ClientMessage::Create { v: 1, kind: RoomKind::Code, room, token, ttl, max }).await.unwrap();
+            let ServerMessage::Created { room, .. } = signaling.next().await.unwrap() else { panic!("no room") };
+            (signaling, Code::generate(room.nameplate().unwrap(), 4, &mut rng()).unwrap())
+        });
+        Self { runtime, signaling, code }
+    }
+
+    pub(crate) fn code(&self) -> String {
+        self.code.to_string()
+    }
+
+    /// Waits for a guest and pairs with it.
+    pub(crate) fn pair(self) -> Peer {
+        let Self { runtime, signaling, code } = self;
+        let (channel, keys) = runtime.block_on(async {
+            let (outgoing, mut incoming) = signaling.split();
+            let cid = loop {
+                if let ServerMessage::Peer { cid, .. } = incoming.next().await.unwrap() {
+                    break cid;
+                }
+            };
+            let (room, entropy) = (code.room(), Entropy::generate(&mut rng()));
+            let secret = HostSecret::Code(code);
+            let machine = HostPairing::new(&secret, &room, HostOptions::default(), entropy, Instant::now());
+            let dialing = Dialing::prepare(&TransportConfig::default()).await.unwrap();
+            let pairing = Pairing { machine: Machine::Host(machine), dialing, outgoing, incoming, cid };
+            timeout(PATIENCE, pairing.run()).await.expect("a pairing in time")
+        });
+        Peer { runtime, channel, keys }
+    }
+}
+
+/// A guest of somebody's share.
+pub(crate) struct HostileGuest;
+
+impl HostileGuest {
+    /// Joins a share and pairs with its host.
+    pub(crate) fn pair(server: &str, code: &str) -> Peer {
+        let runtime = Runtime::new().unwrap();
+        let code: Code = code.parse().unwrap();
+        let (channel, keys) = runtime.block_on(async {
+            let signaling = Signaling::connect(&server.parse().unwrap()).await.unwrap();
+            let (outgoing, mut incoming) = signaling.split();
+            outgoing.send(ClientMessage::Join { v: 1, room: code.room() }).await.unwrap();
+            let ServerMessage::Joined { .. } = incoming.next().await.unwrap() else { panic!("not let in") };
+            let (room, entropy, now) = (code.room(), Entropy::generate(&mut rng()), Instant::now());
+            let secret = GuestSecret::Code(code);
+            let mut machine = GuestPairing::new(&secret, &room, GuestOptions::default(), entropy, now);
+            let (dialing, offer) = Dialing::offer(&TransportConfig::default()).await.unwrap();
+            machine.handle_input(Input::LocalDescription(offer), now).unwrap();
+            let machine = Machine::Guest(machine);
+            let pairing = Pairing { machine, dialing, outgoing, incoming, cid: Cid::HOST };
+            timeout(PATIENCE, pairing.run()).await.expect("a pairing in time")
+        });
+        Peer { runtime, channel, keys }
+    }
+}
+
+/// A peer at the other end of an open channel, and the keys of the pairing. Nothing was said on the channel yet.
+pub(crate) struct Peer {
+    runtime: Runtime,
+    channel: Channel,
+    keys: SessionKeys,
+}
+
+impl Peer {
+    /// The proof that the channel belongs to the pairing.
+    pub(crate) fn mac(&self) -> [u8; 32] {
+        let identity = self.channel.identity();
+        self.keys.bind_mac(&connection(&identity))
+    }
+
+    /// Binds the channel, as an honest peer does.
+    pub(crate) fn bind(mut self) -> Self {
+        let frame = Ctl::Bind { mac: Hash(self.mac()) };
+        loop {
+            self.say(&frame);
+            if let Some(Incoming::Ctl(theirs)) = self.next(Duration::from_millis(100)) {
+                assert!(matches!(Ctl::decode(&theirs), Ok(Ctl::Bind { .. })), "the first frame binds");
+                self.say(&frame);
+                return self;
+            }
+        }
+    }
+
+    pub(crate) fn say(&self, frame: &Ctl) {
+        self.say_bytes(&frame.encode());
+    }
+
+    pub(crate) fn say_json(&self, json: &str) {
+        self.say_bytes(json.as_bytes());
+    }
+
+    /// Sends anything on the control lane. The other side may be gone, which is not this side's concern.
+    pub(crate) fn say_bytes(&self, bytes: &[u8]) {
+        let sender = self.channel.sender();
+        let _ = self.runtime.block_on(timeout(PATIENCE, sender.send_ctl(Bytes::copy_from_slice(bytes))));
+    }
+
+    /// Greets as somebody who sends (`sends`) or receives (`receives`) files.
+    pub(crate) fn greet(&self, role: &str) {
+        self.say_json(&format!(r#"{{"t":"hello","v":1,"role":"{role}","name":"mallory","agent":"test"}}"#));
+    }
+
+    /// Offers these entries, each given as JSON, in one page.
+    pub(crate) fn offer(&self, entries: &str) {
+        self.say_json(&format!(r#"{{"t":"offer","page":0,"entries":[{entries}],"last":true}}"#));
+    }
+
+    /// Sends a data frame, like [`Self::say_bytes`].
+    pub(crate) fn data(&self, entry: u32, offset: u64, bytes: &[u8]) {
+        let (sender, runtime) = (self.channel.sender(), &self.runtime);
+        runtime.block_on(send_data(&sender, entry, offset, Bytes::copy_from_slice(bytes)));
+    }
+
+    /// Sends the hash of a chunk.
+    pub(crate) fn hash(&self, entry: u32, chunk: u64, hash: Hash) {
+        self.say(&Ctl::Hashes { chunks: vec![(EntryId(entry), chunk, hash)] });
+    }
+
+    /// The next frame on the control lane but signs of life and progress; `None` when the connection is over.
+    pub(crate) fn hear(&mut self) -> Option<Ctl> {
+        loop {
+            match self.next(PATIENCE).expect("the other side says something") {
+                Incoming::Ctl(frame) => match Ctl::decode(&frame).unwrap() {
+                    Ctl::Ping | Ctl::Bind { .. } | Ctl::Progress { .. } => {}
+                    frame => return Some(frame),
+                },
+                Incoming::Lost(_) => return None,
+                Incoming::Data(_) | Incoming::Disturbed | Incoming::Recovered => {}
+            }
+        }
+    }
+
+    /// Waits for a frame of this type; anything else before it is ignored.
+    pub(crate) fn hear_until(&mut self, name: &str) -> Ctl {
+        loop {
+            match self.hear() {
+                Some(frame) if frame.name() == name => return frame,
+                Some(_) => {}
+                None => panic!("the connection ended before {name}"),
+            }
+        }
+    }
+
+    /// Waits until the other side has ended the connection; returns its frames until then.
+    pub(crate) fn hear_out(&mut self) -> Vec<Ctl> {
+        std::iter::from_fn(|| self.hear()).collect()
+    }
+
+    /// The next thing that happens within a time.
+    pub(crate) fn next(&mut self, limit: Duration) -> Option<Incoming> {
+        self.runtime.block_on(async { timeout(limit, self.channel.next()).await.ok() })
+    }
+
+    /// Serves files by entry as an honest sender does, until the receiver is done or gone.
+    pub(crate) fn serve(&mut self, files: &HashMap<u32, Vec<u8>>) {
+        while let Some(frame) = self.hear() {
+            match frame {
+                Ctl::Want { ranges } => {
+                    for (EntryId(entry), from, to) in ranges {
+                        self.serve_range(entry, &files[&entry], from, to);
+                    }
+                }
+                Ctl::Done { root } => self.say(&Ctl::Done { root }),
+                other => assert!(matches!(other, Ctl::Hello(_) | Ctl::Accept { .. }), "{other:?}"),
+            }
+        }
+    }
+
+    fn serve_range(&self, entry: u32, content: &[u8], from: u64, to: u64) {
+        let mut at = from;
+        while at < to {
+            let chunk = at / CHUNK_BYTES;
+            let whole = chunk_range(chunk, content.len() as u64);
+            if at == whole.start {
+                self.hash(entry, chunk, Hash::of_chunk(&content[whole.start as usize..whole.end as usize]));
+            }
+            let end = to.min(whole.end).min(at + 32 * 1024);
+            self.data(entry, at, &content[at as usize..end as usize]);
+            at = end;
+        }
+    }
+
+    /// Receives what was offered to it as an honest receiver would, without checking anything: asks for these ranges
+    /// and returns the bytes that came.
+    pub(crate) fn fetch(&mut self, ranges: &[(u32, u64, u64)]) -> u64 {
+        let wanted = ranges.iter().map(|&(entry, from, to)| (EntryId(entry), from, to)).collect();
+        self.say(&Ctl::Want { ranges: wanted });
+        let expected: u64 = ranges.iter().map(|(_, from, to)| to - from).sum();
+        let mut came = 0;
+        while came < expected {
+            match self.next(PATIENCE).expect("the other side sends") {
+                Incoming::Data(message) => came += DataFrame::decode(message).unwrap().bytes.len() as u64,
+                Incoming::Lost(_) => return came,
+                Incoming::Ctl(_) | Incoming::Disturbed | Incoming::Recovered => {}
+            }
+        }
+        came
+    }
+
+    /// Runs something with the raw sender, such as a flood.
+    pub(crate) fn with_sender<T>(&self, run: impl AsyncFnOnce(ChannelSender) -> T) -> T {
+        self.runtime.block_on(run(self.channel.sender()))
+    }
+}
+
+pub(crate) async fn send_data(sender: &ChannelSender, entry: u32, offset: u64, bytes: Bytes) {
+    let frame = DataFrame { entry: EntryId(entry), offset, bytes };
+    let _ = timeout(PATIENCE, sender.send_data(frame.header(), frame.bytes)).await;
+}
+
+enum Machine {
+    Host(HostPairing),
+    Guest(GuestPairing),
+}
+
+struct Pairing {
+    machine: Machine,
+    dialing: Dialing,
+    outgoing: SignalingSender,
+    incoming: SignalingReceiver,
+    cid: Cid,
+}
+
+impl Pairing {
+    async fn run(mut self) -> (Channel, SessionKeys) {
+        let (mut keys, mut is_open) = (None, false);
+        loop {
+            keys = self.carry_out().await.or(keys);
+            if is_open && let Some(keys) = keys {
+                return (self.dialing.into_channel().unwrap(), keys);
+            }
+            tokio::select! {
+                message = self.incoming.next() => match message {
+                    Ok(ServerMessage::From { body, .. }) => self.feed(Input::Received(body.into_bytes())),
+                    Ok(other) => panic!("{other:?}"),
+                    Err(error) => panic!("{error}"),
+                },
+                event = self.dialing.next_event() => match event {
+                    DialEvent::LocalCandidate(Candidate { candidate, sdp_mid, sdp_m_line_index }) => {
+                        if let Ok(candidate) = sdp::Candidate::new(candidate, sdp_mid, sdp_m_line_index) {
+                            self.feed(Input::LocalCandidate(candidate));
+                        }
+                    }
+                    DialEvent::GatheringDone => {}
+                    DialEvent::Open => is_open = true,
+                    DialEvent::Failed(error) => panic!("{error}"),
+                },
+            }
+        }
+    }
+
+    fn feed(&mut self, input: Input) {
+        match &mut self.machine {
+            Machine::Host(machine) => machine.handle_input(input, Instant::now()).unwrap(),
+            Machine::Guest(machine) => machine.handle_input(input, Instant::now()).unwrap(),
+        }
+    }
+
+    async fn carry_out(&mut self) -> Option<SessionKeys> {
+        let mut paired = None;
+        loop {
+            let output = match &mut self.machine {
+                Machine::Host(machine) => machine.poll_output(),
+                Machine::Guest(machine) => machine.poll_output(),
+            };
+            match output {
+                Output::Send(body) => {
+                    let body = Body::new(body).unwrap();
+                    self.outgoing.send(ClientMessage::To { cid: self.cid, body }).await.unwrap();
+                }
+                Output::RemoteDescription(sdp) => self.describe(sdp.as_str()).await,
+                Output::RemoteCandidate(candidate) => {
+                    let candidate = Candidate {
+                        candidate: candidate.as_str().to_owned(),
+                        sdp_mid: candidate.sdp_mid().map(str::to_owned),
+                        sdp_m_line_index: candidate.sdp_m_line_index(),
+                    };
+                    self.dialing.add_candidate(&candidate).await;
+                }
+                Output::Paired(keys) => {
+                    paired = Some(keys);
+                    if !self.cid.is_host() {
+                        let report = ClientMessage::Report { cid: self.cid, what: Outcome::Ok };
+                        self.outgoing.send(report).await.unwrap();
+                    }
+                }
+                Output::Wait(_) => return paired,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    async fn describe(&mut self, sdp: &str) {
+        match &mut self.machine {
+            Machine::Guest(_) => self.dialing.accept_answer(sdp).await.unwrap(),
+            Machine::Host(_) => {
+                let answer = self.dialing.answer(sdp).await.unwrap();
+                self.feed(Input::LocalDescription(answer));
+            }
+        }
+    }
+}
+
+fn connection(identity: &Identity) -> Connection<'_> {
+    Connection {
+        local: Endpoint { fingerprint: &identity.local_fingerprint, ice_ufrag: &identity.local_ufrag },
+        remote: Endpoint { fingerprint: &identity.remote_fingerprint, ice_ufrag: &identity.remote_ufrag },
+    }
+}
+
+const fn rng() -> rand_core::UnwrapErr<getrandom::SysRng> {
+    rand_core::UnwrapErr(getrandom::SysRng)
+}
