@@ -9,5 +9,7 @@
     reason = "the helpers of tests are tests too, and fail where something else comes than what was expected"
 )]
 
+mod codes;
 mod harness;
+mod stop;
 mod transfer;

@@ -104,13 +104,13 @@ fn thousands_of_small_files_arrive() {
 fn a_file_whose_name_is_taken_arrives_beside_the_other() {
     let (world, server) = (World::new(), TestServer::start());
     let file = world.file("notes.txt", "new");
-    fs::write(world.to().join("notes.txt"), "old").unwrap();
+    fs::write(world.to().join("notes.txt"), "the old one").unwrap();
     let sender = world.send(&server.url(), &[&file]);
     let receiver = world.recv(&server.url(), &sender.code()).end().expect_exit(0);
     sender.end().expect_exit(0);
     assert_eq!(receiver.stdout, "notes (1).txt\n");
     receiver.expect_says("notes.txt is stored as notes (1).txt: the name is taken");
-    assert_eq!(fs::read_to_string(world.to().join("notes.txt")).unwrap(), "old");
+    assert_eq!(fs::read_to_string(world.to().join("notes.txt")).unwrap(), "the old one");
     assert_eq!(fs::read_to_string(world.to().join("notes (1).txt")).unwrap(), "new");
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -159,8 +160,9 @@ impl Running {
         self.stdout.until_closed();
         self.stderr.until_closed();
         let (stdout, stderr) = (self.stdout.text(), self.stderr.text());
-        // No exit code means that a signal killed the program: none of ours does.
-        Ended { exit: status.code().unwrap_or(-1), stdout, stderr }
+        // As a shell tells it, also of a program that a signal killed before it could handle one.
+        let exit = status.code().unwrap_or_else(|| 128 + status.signal().unwrap());
+        Ended { exit, stdout, stderr }
     }
 
     /// Ends the program with SIGTERM and returns what it said.
