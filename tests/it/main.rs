@@ -9,7 +9,12 @@
     reason = "the helpers of tests are tests too, and fail where something else comes than what was expected"
 )]
 
+mod bind;
 mod codes;
 mod harness;
+mod hostile_names;
+mod hostile_receiver;
+mod hostile_sender;
 mod stop;
+mod terminal;
 mod transfer;

@@ -95,6 +95,19 @@ impl HostileGuest {
     }
 }
 
+impl HostileGuest {
+    /// Joins a share, waits for the host's first message and goes away.
+    pub(crate) fn vanish(server: &str, code: &str) {
+        let code: Code = code.parse().unwrap();
+        Runtime::new().unwrap().block_on(async {
+            let mut signaling = Signaling::connect(&server.parse().unwrap()).await.unwrap();
+            signaling.send(ClientMessage::Join { v: 1, room: code.room() }).await.unwrap();
+            while !matches!(signaling.next().await.unwrap(), ServerMessage::From { .. }) {}
+            signaling.close().await;
+        });
+    }
+}
+
 /// A peer at the other end of an open channel, and the keys of the pairing. Nothing was said on the channel yet.
 pub(crate) struct Peer {
     runtime: Runtime,
@@ -133,7 +146,8 @@ impl Peer {
     /// Sends anything on the control lane. The other side may be gone, which is not this side's concern.
     pub(crate) fn say_bytes(&self, bytes: &[u8]) {
         let sender = self.channel.sender();
-        let _ = self.runtime.block_on(timeout(PATIENCE, sender.send_ctl(Bytes::copy_from_slice(bytes))));
+        let message = Bytes::copy_from_slice(bytes);
+        let _ = self.runtime.block_on(async { timeout(PATIENCE, sender.send_ctl(message)).await });
     }
 
     /// Greets as somebody who sends (`sends`) or receives (`receives`) files.
@@ -171,6 +185,17 @@ impl Peer {
         }
     }
 
+    /// Waits for the other side's proof of the channel.
+    pub(crate) fn hear_mac(&mut self) -> Hash {
+        match self.next(PATIENCE) {
+            Some(Incoming::Ctl(frame)) => match Ctl::decode(&frame) {
+                Ok(Ctl::Bind { mac }) => mac,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Waits for a frame of this type; anything else before it is ignored.
     pub(crate) fn hear_until(&mut self, name: &str) -> Ctl {
         loop {
@@ -192,8 +217,9 @@ impl Peer {
         self.runtime.block_on(async { timeout(limit, self.channel.next()).await.ok() })
     }
 
-    /// Serves files by entry as an honest sender does, until the receiver is done or gone.
-    pub(crate) fn serve(&mut self, files: &HashMap<u32, Vec<u8>>) {
+    /// Serves files by entry as an honest sender does, until the receiver is done or gone; returns what it skipped.
+    pub(crate) fn serve(&mut self, files: &HashMap<u32, Vec<u8>>) -> Vec<EntryId> {
+        let mut skipped = Vec::new();
         while let Some(frame) = self.hear() {
             match frame {
                 Ctl::Want { ranges } => {
@@ -202,9 +228,11 @@ impl Peer {
                     }
                 }
                 Ctl::Done { root } => self.say(&Ctl::Done { root }),
+                Ctl::Skip { entry, .. } => skipped.push(entry),
                 other => assert!(matches!(other, Ctl::Hello(_) | Ctl::Accept { .. }), "{other:?}"),
             }
         }
+        skipped
     }
 
     fn serve_range(&self, entry: u32, content: &[u8], from: u64, to: u64) {
@@ -236,6 +264,11 @@ impl Peer {
             }
         }
         came
+    }
+
+    /// Closes the connection without a word.
+    pub(crate) fn close(self) {
+        self.runtime.block_on(self.channel.close());
     }
 
     /// Runs something with the raw sender, such as a flood.
