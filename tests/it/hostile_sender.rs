@@ -29,7 +29,8 @@ fn b_023_an_offer_of_nothing_is_received_at_once() {
 fn b_023_empty_files_and_folders_arrive() {
     let (world, server) = (World::new(), TestServer::start());
     let (receiver, mut sender) = meet(&world, &server, &[]);
-    sender.offer(r#"{"path":["d"],"kind":"dir"},{"path":["d","e"],"kind":"dir"},{"path":["f"],"kind":"file","size":0}"#);
+    sender
+        .offer(r#"{"path":["d"],"kind":"dir"},{"path":["d","e"],"kind":"dir"},{"path":["f"],"kind":"file","size":0}"#);
     sender.serve(&HashMap::new());
     receiver.end().expect_exit(0);
     assert_eq!(world.arrived().names().collect::<Vec<_>>(), ["d", "d/e", "f"]);
@@ -68,10 +69,9 @@ fn b_031_sizes_whose_sum_is_beyond_64_bits() {
         let entry = |n: u32| format!(r#"{{"path":["{page}-{n}"],"kind":"file","size":{}}}"#, 1_u64 << 56);
         let entries: Vec<_> = (0..64).map(entry).collect();
         let last = page == 7;
-        scene.sender.say_json(&format!(
-            r#"{{"t":"offer","page":{page},"entries":[{}],"last":{last}}}"#,
-            entries.join(",")
-        ));
+        scene
+            .sender
+            .say_json(&format!(r#"{{"t":"offer","page":{page},"entries":[{}],"last":{last}}}"#, entries.join(",")));
     }
     scene.violated_without_trace();
 }
@@ -81,7 +81,9 @@ fn b_031_more_entries_than_the_limit() {
     let scene = Scene::greeted();
     let entries = vec![r#"{"path":["f"],"kind":"file"}"#; 250].join(",");
     for page in 0..401 {
-        scene.sender.say_json(&format!(r#"{{"t":"offer","page":{page},"entries":[{entries}],"last":{}}}"#, page == 400));
+        scene
+            .sender
+            .say_json(&format!(r#"{{"t":"offer","page":{page},"entries":[{entries}],"last":{}}}"#, page == 400));
     }
     scene.violated_without_trace();
 }

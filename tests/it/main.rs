@@ -15,6 +15,7 @@ mod harness;
 mod hostile_names;
 mod hostile_receiver;
 mod hostile_sender;
+mod hostile_server;
 mod stop;
 mod terminal;
 mod transfer;

@@ -11,12 +11,15 @@ use p2pshare_protocol::ctl::Ctl;
 use p2pshare_protocol::data_frame::DataFrame;
 use p2pshare_protocol::envelope::{Body, Cid, ClientMessage, Outcome, RoomKind, ServerMessage};
 use p2pshare_protocol::hash::{Hash, chunk_range};
+use p2pshare_protocol::host_identity::HostIdentity;
 use p2pshare_protocol::keys::{Connection, Endpoint, SessionKeys};
 use p2pshare_protocol::limits::CHUNK_BYTES;
+use p2pshare_protocol::link::Link;
 use p2pshare_protocol::offer::EntryId;
 use p2pshare_protocol::pairing::{
     Entropy, GuestOptions, GuestPairing, GuestSecret, HostOptions, HostPairing, HostSecret, Input, Output,
 };
+use p2pshare_protocol::room::RoomId;
 use p2pshare_protocol::sdp;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
@@ -27,30 +30,53 @@ use super::PATIENCE;
 pub(crate) struct HostileHost {
     runtime: Runtime,
     signaling: Signaling,
-    code: Code,
+    secret: HostSecret,
+    room: RoomId,
 }
 
 impl HostileHost {
-    /// Opens a room.
+    /// Opens a room for a code.
     pub(crate) fn open(server: &str) -> Self {
+        let (runtime, signaling, room) = Self::create(server, RoomKind::Code, None);
+        let secret = HostSecret::Code(Code::generate(room.nameplate().unwrap(), 4, &mut rng()).unwrap());
+        Self { runtime, signaling, secret, room }
+    }
+
+    /// Opens the room of somebody else's link, with a key of its own.
+    pub(crate) fn impersonate(server: &str, link: &str) -> Self {
+        let link: Link = link.parse().unwrap();
+        let (runtime, signaling, room) = Self::create(server, RoomKind::Link, Some(link.room()));
+        let secret = HostSecret::Link { link, identity: HostIdentity::generate(&mut rng()) };
+        Self { runtime, signaling, secret, room }
+    }
+
+    fn create(server: &str, kind: RoomKind, room: Option<RoomId>) -> (Runtime, Signaling, RoomId) {
         let runtime = Runtime::new().unwrap();
-        let (signaling, code) = runtime.block_on(async {
+        let (signaling, room) = runtime.block_on(async {
             let mut signaling = Signaling::connect(&server.parse().unwrap()).await.unwrap();
-            let (room, token, ttl, max) = (None, None, None, None);
-            signaling.send(ClientMessage::Create { v: 1, kind: RoomKind::Code, room, token, ttl, max }).await.unwrap();
+            signaling
+                .send(ClientMessage::Create { v: 1, kind, room, token: None, ttl: None, max: None })
+                .await
+                .unwrap();
             let ServerMessage::Created { room, .. } = signaling.next().await.unwrap() else { panic!("no room") };
-            (signaling, Code::generate(room.nameplate().unwrap(), 4, &mut rng()).unwrap())
+            (signaling, room)
         });
-        Self { runtime, signaling, code }
+        (runtime, signaling, room)
     }
 
     pub(crate) fn code(&self) -> String {
-        self.code.to_string()
+        let HostSecret::Code(code) = &self.secret else { panic!("no code") };
+        code.to_string()
     }
 
     /// Waits for a guest and pairs with it.
     pub(crate) fn pair(self) -> Peer {
-        let Self { runtime, signaling, code } = self;
+        self.try_pair(|sdp| sdp).expect("a pairing")
+    }
+
+    /// The same, with an answer that is changed before it is sealed.
+    pub(crate) fn try_pair(self, edit: fn(String) -> String) -> Result<Peer, String> {
+        let Self { runtime, signaling, secret, room } = self;
         let (channel, keys) = runtime.block_on(async {
             let (outgoing, mut incoming) = signaling.split();
             let cid = loop {
@@ -58,14 +84,13 @@ impl HostileHost {
                     break cid;
                 }
             };
-            let (room, entropy) = (code.room(), Entropy::generate(&mut rng()));
-            let secret = HostSecret::Code(code);
+            let entropy = Entropy::generate(&mut rng());
             let machine = HostPairing::new(&secret, &room, HostOptions::default(), entropy, Instant::now());
             let dialing = Dialing::prepare(&TransportConfig::default()).await.unwrap();
-            let pairing = Pairing { machine: Machine::Host(machine), dialing, outgoing, incoming, cid };
+            let pairing = Pairing { machine: Machine::Host(machine), dialing, outgoing, incoming, cid, edit };
             timeout(PATIENCE, pairing.run()).await.expect("a pairing in time")
-        });
-        Peer { runtime, channel, keys }
+        })?;
+        Ok(Peer { runtime, channel, keys, unread: None })
     }
 }
 
@@ -75,6 +100,11 @@ pub(crate) struct HostileGuest;
 impl HostileGuest {
     /// Joins a share and pairs with its host.
     pub(crate) fn pair(server: &str, code: &str) -> Peer {
+        Self::try_pair(server, code, |sdp| sdp).expect("a pairing")
+    }
+
+    /// The same, with an offer that is changed before it is sealed.
+    pub(crate) fn try_pair(server: &str, code: &str, edit: fn(String) -> String) -> Result<Peer, String> {
         let runtime = Runtime::new().unwrap();
         let code: Code = code.parse().unwrap();
         let (channel, keys) = runtime.block_on(async {
@@ -86,12 +116,12 @@ impl HostileGuest {
             let secret = GuestSecret::Code(code);
             let mut machine = GuestPairing::new(&secret, &room, GuestOptions::default(), entropy, now);
             let (dialing, offer) = Dialing::offer(&TransportConfig::default()).await.unwrap();
-            machine.handle_input(Input::LocalDescription(offer), now).unwrap();
+            machine.handle_input(Input::LocalDescription(edit(offer)), now).unwrap();
             let machine = Machine::Guest(machine);
-            let pairing = Pairing { machine, dialing, outgoing, incoming, cid: Cid::HOST };
+            let pairing = Pairing { machine, dialing, outgoing, incoming, cid: Cid::HOST, edit };
             timeout(PATIENCE, pairing.run()).await.expect("a pairing in time")
-        });
-        Peer { runtime, channel, keys }
+        })?;
+        Ok(Peer { runtime, channel, keys, unread: None })
     }
 }
 
@@ -113,6 +143,7 @@ pub(crate) struct Peer {
     runtime: Runtime,
     channel: Channel,
     keys: SessionKeys,
+    unread: Option<Incoming>,
 }
 
 impl Peer {
@@ -196,6 +227,16 @@ impl Peer {
         }
     }
 
+    /// Looks at the next control frame: takes it if it is a sign of life, and leaves any other for [`Self::hear`].
+    pub(crate) fn hear_ping(&mut self) -> bool {
+        let Some(Incoming::Ctl(frame)) = self.next(PATIENCE) else { return false };
+        let is_ping = Ctl::decode(&frame) == Ok(Ctl::Ping);
+        if !is_ping {
+            self.unread = Some(Incoming::Ctl(frame));
+        }
+        is_ping
+    }
+
     /// Waits for a frame of this type; anything else before it is ignored.
     pub(crate) fn hear_until(&mut self, name: &str) -> Ctl {
         loop {
@@ -214,7 +255,8 @@ impl Peer {
 
     /// The next thing that happens within a time.
     pub(crate) fn next(&mut self, limit: Duration) -> Option<Incoming> {
-        self.runtime.block_on(async { timeout(limit, self.channel.next()).await.ok() })
+        let Self { runtime, channel, unread, .. } = self;
+        unread.take().or_else(|| runtime.block_on(async { timeout(limit, channel.next()).await.ok() }))
     }
 
     /// Serves files by entry as an honest sender does, until the receiver is done or gone; returns what it skipped.
@@ -293,44 +335,47 @@ struct Pairing {
     outgoing: SignalingSender,
     incoming: SignalingReceiver,
     cid: Cid,
+    edit: fn(String) -> String,
 }
 
 impl Pairing {
-    async fn run(mut self) -> (Channel, SessionKeys) {
+    async fn run(mut self) -> Result<(Channel, SessionKeys), String> {
         let (mut keys, mut is_open) = (None, false);
         loop {
-            keys = self.carry_out().await.or(keys);
+            keys = self.carry_out().await?.or(keys);
             if is_open && let Some(keys) = keys {
-                return (self.dialing.into_channel().unwrap(), keys);
+                return Ok((self.dialing.into_channel().unwrap(), keys));
             }
             tokio::select! {
                 message = self.incoming.next() => match message {
-                    Ok(ServerMessage::From { body, .. }) => self.feed(Input::Received(body.into_bytes())),
-                    Ok(other) => panic!("{other:?}"),
-                    Err(error) => panic!("{error}"),
+                    Ok(ServerMessage::From { body, .. }) => self.feed(Input::Received(body.into_bytes()))?,
+                    Ok(ServerMessage::Left { why, .. }) if keys.is_none() => return Err(format!("{why:?}")),
+                    Ok(_) => {}
+                    Err(error) => return Err(error.to_string()),
                 },
                 event = self.dialing.next_event() => match event {
                     DialEvent::LocalCandidate(Candidate { candidate, sdp_mid, sdp_m_line_index }) => {
                         if let Ok(candidate) = sdp::Candidate::new(candidate, sdp_mid, sdp_m_line_index) {
-                            self.feed(Input::LocalCandidate(candidate));
+                            self.feed(Input::LocalCandidate(candidate))?;
                         }
                     }
                     DialEvent::GatheringDone => {}
                     DialEvent::Open => is_open = true,
-                    DialEvent::Failed(error) => panic!("{error}"),
+                    DialEvent::Failed(error) => return Err(error.to_string()),
                 },
             }
         }
     }
 
-    fn feed(&mut self, input: Input) {
-        match &mut self.machine {
-            Machine::Host(machine) => machine.handle_input(input, Instant::now()).unwrap(),
-            Machine::Guest(machine) => machine.handle_input(input, Instant::now()).unwrap(),
-        }
+    fn feed(&mut self, input: Input) -> Result<(), String> {
+        let result = match &mut self.machine {
+            Machine::Host(machine) => machine.handle_input(input, Instant::now()),
+            Machine::Guest(machine) => machine.handle_input(input, Instant::now()),
+        };
+        result.map_err(|error| error.to_string())
     }
 
-    async fn carry_out(&mut self) -> Option<SessionKeys> {
+    async fn carry_out(&mut self) -> Result<Option<SessionKeys>, String> {
         let mut paired = None;
         loop {
             let output = match &mut self.machine {
@@ -342,7 +387,7 @@ impl Pairing {
                     let body = Body::new(body).unwrap();
                     self.outgoing.send(ClientMessage::To { cid: self.cid, body }).await.unwrap();
                 }
-                Output::RemoteDescription(sdp) => self.describe(sdp.as_str()).await,
+                Output::RemoteDescription(sdp) => self.describe(sdp.as_str()).await?,
                 Output::RemoteCandidate(candidate) => {
                     let candidate = Candidate {
                         candidate: candidate.as_str().to_owned(),
@@ -358,20 +403,18 @@ impl Pairing {
                         self.outgoing.send(report).await.unwrap();
                     }
                 }
-                Output::Wait(_) => return paired,
+                Output::Wait(_) => return Ok(paired),
                 other => panic!("{other:?}"),
             }
         }
     }
 
-    async fn describe(&mut self, sdp: &str) {
-        match &mut self.machine {
-            Machine::Guest(_) => self.dialing.accept_answer(sdp).await.unwrap(),
-            Machine::Host(_) => {
-                let answer = self.dialing.answer(sdp).await.unwrap();
-                self.feed(Input::LocalDescription(answer));
-            }
+    async fn describe(&mut self, sdp: &str) -> Result<(), String> {
+        if let Machine::Guest(_) = &self.machine {
+            return self.dialing.accept_answer(sdp).await.map_err(|error| error.to_string());
         }
+        let answer = self.dialing.answer(sdp).await.map_err(|error| error.to_string())?;
+        self.feed(Input::LocalDescription((self.edit)(answer)))
     }
 }
 
