@@ -8,4 +8,6 @@ mod guessing;
 mod hostile_peer;
 mod hostile_server;
 mod pair;
+mod parsers;
+mod transcripts;
 mod vectors;
