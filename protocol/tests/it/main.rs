@@ -10,4 +10,6 @@ mod hostile_peer;
 mod hostile_server;
 mod pair;
 mod transfer;
+mod parsers;
+mod transcripts;
 mod vectors;
