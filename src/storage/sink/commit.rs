@@ -107,6 +107,7 @@ pub(super) struct FileCommit {
     pub(super) path: LocalPath,
     pub(super) part: Part,
     pub(super) files: OwnFiles,
+    pub(super) size: u64,
     pub(super) is_journaled: bool,
     pub(super) superseded: Vec<OwnFiles>,
     pub(super) on_exists: OnExists,
@@ -177,6 +178,10 @@ fn commit_files(shared: &Shared, files: &Mutex<mpsc::Receiver<FileCommit>>, publ
 
 fn commit_file(shared: &Shared, file: FileCommit) -> Result<PathBuf, SinkError> {
     let failed = |error: io::Error| shared.no_room_or(error, &file.path, 0);
+    if file.is_journaled {
+        // A part that an earlier run left may be longer than it should be.
+        file.part.file.set_len(file.size).map_err(failed)?;
+    }
     file.part.file.sync_all().map_err(failed)?;
     let mode = (0o666 & !umask().bits()) | if file.executable { 0o100 } else { 0 };
     rustix::fs::fchmod(&file.part.file, Mode::from_bits_truncate(mode)).map_err(|error| failed(error.into()))?;
