@@ -1,7 +1,7 @@
 //! How fast a bare data lane is between two processes on one machine: the yardstick for the whole tool.
 //!
 //! `cargo bench --bench bare_channel` moves 1 GiB; `MIB=64 PACKET=8000 cargo bench --bench bare_channel` moves 64 MiB in
-//! packets of 8000 bytes. Prints MB/s (10^6 bytes) and processor seconds a GiB, both sides together.
+//! packets of 8000 bytes, `PAYLOAD=100` in messages of 100 bytes. Prints MB/s (10^6 bytes) and processor seconds a GiB, both sides together.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
 use std::{
@@ -43,7 +43,8 @@ async fn send() -> Result<()> {
     let opened = described.elapsed();
 
     let sender = channel.sender();
-    let payload = Bytes::from(vec![0x5a; sender.max_payload_bytes()]);
+    let payload = std::env::var("PAYLOAD").map_or_else(|_| Ok(sender.max_payload_bytes()), |bytes| bytes.parse())?;
+    let payload = Bytes::from(vec![0x5a; payload]);
     sender.send_ctl(Bytes::from(bytes.to_string())).await?;
     let (start, cpu) = (Instant::now(), cpu_seconds()?);
     let mut left = bytes;

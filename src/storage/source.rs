@@ -111,7 +111,7 @@ impl Source {
 }
 
 impl Seen {
-    #[allow(clippy::unnecessary_cast, reason = "the types of the fields differ between systems")]
+    #[expect(clippy::unnecessary_cast, reason = "the types of the fields differ between systems")]
     fn new(stat: &rustix::fs::Stat) -> Self {
         Self {
             size: u64::try_from(stat.st_size).unwrap_or_default(),

@@ -204,7 +204,9 @@ fn kind(local: &RTCIceCandidate, remote: &RTCIceCandidate) -> PathKind {
         PathKind::Relay
     } else if local.typ == RTCIceCandidateType::Host
         && address(remote).is_none_or(|remote| {
-            is_private(remote.ip()) || address(local).is_some_and(|local| is_same_subnet(local.ip(), remote.ip()))
+            is_private(remote.ip())
+                || address(local)
+                    .is_some_and(|local| local.ip().is_loopback() || is_same_subnet(local.ip(), remote.ip()))
         })
     {
         PathKind::Lan
@@ -262,6 +264,7 @@ mod tests {
         check(("192.168.1.7", Host), ("10.1.2.3", Prflx), PathKind::Lan);
         check(("192.168.1.7", Host), ("name.local", Host), PathKind::Lan);
         check(("203.0.113.7", Host), ("203.0.113.9", Host), PathKind::Lan);
+        check(("127.0.0.1", Host), ("203.0.113.9", Host), PathKind::Lan);
         check(("2001:db8:1::7", Host), ("2001:db8:1::8", Host), PathKind::Lan);
         check(("192.168.1.7", Host), ("203.0.113.9", Srflx), PathKind::Direct);
         check(("198.51.100.1", Srflx), ("203.0.113.9", Srflx), PathKind::Direct);
