@@ -23,6 +23,8 @@ use super::text::Untrusted;
 pub(crate) struct Human {
     pub(crate) is_quiet: bool,
     pub(crate) show_qr: bool,
+    /// Whether standard output belongs to the payload.
+    pub(crate) is_off_stdout: bool,
     is_terminal: bool,
     is_sender: bool,
     bars: MultiProgress,
@@ -49,6 +51,7 @@ impl Human {
         Self {
             is_quiet,
             show_qr,
+            is_off_stdout: false,
             is_terminal: std::io::stderr().is_terminal(),
             is_sender,
             bars: MultiProgress::new(),
@@ -79,6 +82,11 @@ impl Human {
             Event::Progress { peer, bytes, entries } => self.progress(*peer, *bytes, *entries),
             Event::Skipped { entry, reason, .. } => self.skipped(*entry, *reason),
             Event::NotStored { error, .. } => self.say(&format!("not stored: {}", Untrusted(&error.to_string()))),
+            Event::Reconnecting(peer) => self.reconnecting(*peer),
+            Event::Reconnected(_) => self.say("connected again, continuing"),
+            Event::WrongPassword { left } => self.always_say(&format!("wrong password ({left} tries left)")),
+            Event::Paused(_, true) => self.say("the receiver paused"),
+            Event::Paused(_, false) => self.say("the receiver continues"),
             Event::Disturbed(peer, is_disturbed) => self.disturbed(*peer, *is_disturbed),
             Event::Done(peer, summary) => self.done(*peer, summary),
             Event::Failed(peer, error) => self.failed(*peer, &Report::of(error, None)),
@@ -114,7 +122,8 @@ impl Human {
         if self.is_quiet {
             return;
         }
-        let mut lines = format!("\nSharing {}\n\n", self.label);
+        let what = if self.is_sender { format!("Sharing {}", self.label) } else { "The inbox is open".to_owned() };
+        let mut lines = format!("\n{what}\n\n");
         lines += &format!("    code   {}\n    link   {link}\n", code.spaced());
         if self.show_qr
             && self.is_terminal
@@ -122,7 +131,8 @@ impl Human {
         {
             lines += &format!("\n{qr}\n");
         }
-        lines += &format!("\nOn the other device: p2pshare recv {code}\n");
+        let command = if self.is_sender { format!("recv {code}") } else { format!("send FILE --to {code}") };
+        lines += &format!("\nOn the other device: p2pshare {command}\n");
         self.say(&lines);
     }
 
@@ -218,6 +228,13 @@ impl Human {
             other => format!("{other:?}"),
         };
         self.say(&line);
+    }
+
+    fn reconnecting(&mut self, peer: PeerId) {
+        if let Some(bar) = self.view(peer).bar.clone() {
+            bar.set_message("reconnecting, nothing is lost");
+        }
+        self.say("the connection is lost; reconnecting");
     }
 
     fn disturbed(&mut self, peer: PeerId, is_disturbed: bool) {

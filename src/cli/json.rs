@@ -17,29 +17,45 @@ use super::text::escape;
 pub(crate) struct Json {
     total: u64,
     rate: Rate,
+    /// Whether standard output belongs to the payload.
+    pub(crate) is_on_stderr: bool,
 }
 
 impl Json {
     pub(crate) fn show(&mut self, event: &Event) {
         if let Some((name, value)) = self.values(event) {
-            write(name, value);
+            self.write(name, value);
         }
     }
 
-    pub(crate) fn offer(peer: PeerId, offer: &Offer) {
-        write("offer", json!({"peer": peer.0, "entries": offer.entries().len(), "bytes": offer.bytes()}));
+    pub(crate) fn offer(&self, peer: PeerId, offer: &Offer) {
+        self.write("offer", json!({"peer": peer.0, "entries": offer.entries().len(), "bytes": offer.bytes()}));
     }
 
-    pub(crate) fn verify(peer: PeerId, request: &VerifyRequest) {
-        write("verify", json!({"peer": peer.0, "number": request.number.digits()}));
+    pub(crate) fn verify(&self, peer: PeerId, request: &VerifyRequest) {
+        self.write("verify", json!({"peer": peer.0, "number": request.number.digits()}));
     }
 
-    pub(crate) fn error(report: &Report) {
+    pub(crate) fn error(&self, report: &Report) {
         let value = json!({
             "class": report.exit.class(), "exit": report.exit as u8, "message": report.message,
             "hint": report.hint, "resumable": report.is_resumable,
         });
-        write("error", value);
+        self.write("error", value);
+    }
+
+    /// One line; a reader that went away is no reason to stop a transfer.
+    fn write(&self, event: &str, mut value: Value) {
+        if let Some(object) = value.as_object_mut() {
+            object.insert("v".to_owned(), json!(1));
+            object.insert("event".to_owned(), json!(event));
+        }
+        let _ = if self.is_on_stderr {
+            writeln!(std::io::stderr(), "{value}")
+        } else {
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "{value}").and_then(|()| out.flush())
+        };
     }
 
     fn values(&mut self, event: &Event) -> Option<(&'static str, Value)> {
@@ -63,6 +79,8 @@ impl Json {
                 ("entry_done", json!({"path": path.to_string_lossy(), "bytes": bytes, "blake3": hash}))
             }
             Event::Text(text) => ("text", json!({"text": text})),
+            Event::Reconnecting(peer) => ("reconnecting", json!({"peer": peer.0})),
+            Event::WrongPassword { left } => ("password_failed", json!({"left": left})),
             Event::Disturbed(peer, true) => ("stalled", json!({"peer": peer.0})),
             Event::Skipped { entry, reason, .. } => ("skipped", json!({"entry": entry.0, "reason": reason})),
             Event::Done(peer, summary) => ("done", done(*peer, summary)),
@@ -73,16 +91,6 @@ impl Json {
             _ => return None,
         })
     }
-}
-
-/// One line; a reader that went away is no reason to stop a transfer.
-fn write(event: &str, mut value: Value) {
-    if let Some(object) = value.as_object_mut() {
-        object.insert("v".to_owned(), json!(1));
-        object.insert("event".to_owned(), json!(event));
-    }
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{value}").and_then(|()| out.flush());
 }
 
 fn done(peer: PeerId, summary: &Summary) -> Value {

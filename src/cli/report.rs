@@ -112,6 +112,9 @@ impl Report {
             Error::Expired => Self::new(Exit::TimedOut, error.to_string(), "Share it again, or for longer: --expire."),
             Error::Stopped => Self::new(Exit::Interrupted, "stopped", ""),
             Error::Code(_) | Error::ServerUrl(_) | Error::Origin(_) => Self::new(Exit::Usage, error.to_string(), ""),
+            Error::Password(_) => Self::new(Exit::Usage, error.to_string(), ""),
+            Error::Pipe(_) => Self::new(Exit::Disk, error.to_string(), ""),
+            Error::NotOneFile(_) => Self::new(Exit::Declined, error.to_string(), "Name a folder with -o."),
             Error::BadServer => Self::new(Exit::Network, error.to_string(), "Use another server: --server."),
             _ => Self::new(Exit::Other, chain(error), ""),
         }

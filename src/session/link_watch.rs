@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::context::Context;
 use super::event::{Event, Events, PeerId};
 use crate::error::Error;
 use crate::transport::{Channel, Incoming, Path};
@@ -18,11 +19,12 @@ pub(super) struct LinkWatch {
 }
 
 impl LinkWatch {
-    pub(super) fn new(peer: PeerId, events: &Events, channel: &Channel) -> Self {
+    pub(super) fn new(context: &Context, channel: &Channel) -> Self {
+        let (peer, events) = (context.peer, context.events.clone());
         if let Some(buffers) = channel.socket_buffers().filter(|buffers| buffers.are_capped()) {
             events.report(Event::SmallSocketBuffers { granted: buffers.granted, wanted: buffers.wanted });
         }
-        Self { peer, events: events.clone(), due: Instant::now(), last: None }
+        Self { peer, events, due: Instant::now(), last: None }
     }
 
     /// Passes on what the channel carries.

@@ -26,34 +26,37 @@ pub(super) struct Mailbox {
 }
 
 impl Mailbox {
-    /// A host's mailbox for one guest, and where the host puts that guest's mail.
-    pub(super) fn of_guest(cid: Cid, outgoing: SignalingSender) -> (Self, mpsc::Sender<Mail>) {
+    /// A mailbox on a connection that others use as well; what arrives for `cid` is to be put into the sender.
+    pub(super) fn shared(cid: Cid, outgoing: SignalingSender) -> (Self, mpsc::Sender<Mail>) {
         let (sender, incoming) = mpsc::channel(MAIL_MAX);
         (Self { cid, outgoing, incoming }, sender)
     }
 
-    /// A guest's mailbox; it holds the connection to the server.
-    pub(super) fn of_host(signaling: Signaling) -> Self {
+    /// A mailbox with a connection of its own, which it ends when it is dropped.
+    pub(super) fn over(signaling: Signaling, cid: Cid) -> Self {
         let (outgoing, mut receiver) = signaling.split();
-        let (sender, incoming) = mpsc::channel(MAIL_MAX);
+        let (mailbox, sender) = Self::shared(cid, outgoing.clone());
         tokio::spawn(async move {
             loop {
                 let mail = tokio::select! {
-                    () = sender.closed() => return receiver.close().await,
+                    () = sender.closed() => break,
                     message = receiver.next() => match message {
-                        Ok(ServerMessage::From { body, .. }) => Mail::Body(body),
-                        Ok(ServerMessage::Left { why, .. }) => Mail::Left(why),
+                        Ok(ServerMessage::From { cid: from, body }) if from == cid => Mail::Body(body),
+                        Ok(ServerMessage::Left { cid: from, why }) if from == cid => Mail::Left(why),
                         Ok(_) => continue,
                         Err(error) => Mail::Lost(error),
                     },
                 };
                 let is_last = matches!(mail, Mail::Lost(_));
                 if sender.send(mail).await.is_err() || is_last {
-                    return receiver.close().await;
+                    break;
                 }
             }
+            // A server that is gone needs no goodbye.
+            let _ = outgoing.send(ClientMessage::Bye { room: None }).await;
+            receiver.close().await;
         });
-        Self { cid: Cid::HOST, outgoing, incoming }
+        mailbox
     }
 
     /// Sends a message to the peer.

@@ -57,6 +57,7 @@ impl Writer<'_> {
                     self.shared.report(SinkOutcome::Failed { entry: Some(entry), error });
                 }
             }
+            SinkJob::Discard { entry } => self.discard(entry),
             SinkJob::Finish => {
                 self.shared.wait_for_commits();
                 let outcome = match self.finish() {
@@ -123,6 +124,17 @@ impl Writer<'_> {
             mtime: item.mtime,
         });
         Ok(())
+    }
+
+    /// Deletes the part of an entry; one that cannot be deleted is only litter, and a later run finds it.
+    fn discard(&mut self, id: EntryId) {
+        if let Some(item) = self.entries.get_mut(&id)
+            && item.state != State::Committed
+        {
+            drop(item.part.take());
+            self.open.retain(|open| *open != id);
+            super::part::remove(&self.shared.tree, item.identity.files());
+        }
     }
 
     fn commit_folder(&mut self, id: EntryId) -> Result<(), SinkError> {

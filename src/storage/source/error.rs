@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use p2pshare_protocol::entry_path::EntryPathError;
 use p2pshare_protocol::offer::OfferError;
 
 /// Why nothing can be offered.
@@ -29,6 +30,12 @@ pub enum SourceError {
         /// What the system says.
         source: io::Error,
     },
+    /// A name that was given cannot be offered.
+    #[error(transparent)]
+    Name(#[from] EntryPathError),
+    /// A pattern of what is left out cannot be understood.
+    #[error(transparent)]
+    Pattern(#[from] globset::Error),
     /// Together the paths exceed a limit.
     #[error(transparent)]
     Offer(#[from] OfferError),
