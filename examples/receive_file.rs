@@ -13,7 +13,7 @@ const TAKEN_MAX: u64 = 10 << 30;
 async fn main() -> anyhow::Result<()> {
     let code = std::env::args().nth(1).context("usage: receive_file CODE")?;
     let invitation = Invitation::Code(code.parse()?);
-    let destination = Destination { folder: ".".into(), options: SinkOptions::default() };
+    let destination = Destination::Folder { path: ".".into(), options: SinkOptions::default() };
 
     let (events, mut reports) = Events::channel();
     tokio::spawn(async move {
