@@ -4,12 +4,12 @@
 
 mod attacker;
 mod conversation;
-mod link;
 mod guessing;
 mod hostile_peer;
 mod hostile_server;
+mod link;
 mod pair;
-mod transfer;
 mod parsers;
 mod transcripts;
+mod transfer;
 mod vectors;
