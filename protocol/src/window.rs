@@ -110,6 +110,7 @@ mod tests {
     }
 
     /// The window after a second of steady delivery, `rate` in bytes a millisecond.
+    #[expect(clippy::disallowed_methods, reason = "a test has to begin at some time")]
     fn settle(rate: u64, round_trip: Duration) -> u64 {
         let start = Instant::now();
         let mut window = Window::new(start);

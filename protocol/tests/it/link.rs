@@ -65,6 +65,7 @@ pub(crate) struct Link {
 
 impl Link {
     /// A link over which `contents` are offered: one file each, or a folder for `None`.
+    #[expect(clippy::disallowed_methods, reason = "a test has to begin at some time")]
     pub(crate) fn new(contents: &[Option<Vec<u8>>]) -> Self {
         let now = Instant::now();
         let offer =
