@@ -35,6 +35,9 @@ pub enum Error {
     /// No code can be made as asked for.
     #[error(transparent)]
     Code(#[from] CodeError),
+    /// The share has a password, and none was given.
+    #[error("this share has a password")]
+    PasswordNeeded,
     /// The text is no password.
     #[error(transparent)]
     Password(#[from] PasswordError),

@@ -24,6 +24,7 @@ mod pair;
 mod random;
 mod receive;
 mod send;
+mod slot;
 mod stop;
 mod store;
 mod work;

@@ -140,6 +140,7 @@ impl Human {
         let words = match (stage, self.is_sender) {
             (Stage::Server, true) => "reaching the server",
             (Stage::Server, false) => "looking for the share",
+            (Stage::Busy, _) => "the share is busy, waiting for a place",
             (Stage::Pairing, _) => "verifying the code",
             (Stage::Connecting, _) => "connecting",
             (Stage::Connected, true) => "waiting for the other side to accept",

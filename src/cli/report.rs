@@ -112,6 +112,9 @@ impl Report {
             Error::Expired => Self::new(Exit::TimedOut, error.to_string(), "Share it again, or for longer: --expire."),
             Error::Stopped => Self::new(Exit::Interrupted, "stopped", ""),
             Error::Code(_) | Error::ServerUrl(_) | Error::Origin(_) => Self::new(Exit::Usage, error.to_string(), ""),
+            Error::PasswordNeeded => {
+                Self::new(Exit::Password, error.to_string(), "Give it with --password=FILE or P2PSHARE_PASSWORD.")
+            }
             Error::Password(_) => Self::new(Exit::Usage, error.to_string(), ""),
             Error::Pipe(_) => Self::new(Exit::Disk, error.to_string(), ""),
             Error::NotOneFile(_) => Self::new(Exit::Declined, error.to_string(), "Name a folder with -o."),
@@ -197,7 +200,10 @@ fn left(why: Why) -> Report {
         Why::BadProof => pairing(PairingError::WrongCode),
         Why::TimedOut => Report::new(Exit::TimedOut, "the other side did not answer in time", "Try again."),
         Why::Expired => Report::new(Exit::Code, "the share has expired", "Ask for a new code."),
-        Why::Left | Why::Lost | Why::Kicked | Why::Replaced => {
+        Why::Kicked => {
+            Report::new(Exit::Network, "the share serves somebody else", "Try again later, or ask for another code.")
+        }
+        Why::Left | Why::Lost | Why::Replaced => {
             Report::new(Exit::Network, "the other side went away", "Ask whether it is still sharing.")
         }
     }

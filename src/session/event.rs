@@ -133,6 +133,8 @@ pub enum Event {
 pub enum Stage {
     /// The signalling server is being reached.
     Server,
+    /// The share serves somebody else, or does not know yet that our own connection was lost.
+    Busy,
     /// The other side proves that it knows the code.
     Pairing,
     /// A path between the two is being looked for.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use p2pshare_protocol::code::Code;
-use p2pshare_protocol::envelope::{Cid, ClientMessage, ErrorCode, ServerMessage};
+use p2pshare_protocol::envelope::{Cid, ClientMessage, ErrorCode, ServerMessage, Why};
 use p2pshare_protocol::link::Link;
 use p2pshare_protocol::pairing::{Entropy, GuestOptions, GuestPairing, GuestSecret, Input};
 use p2pshare_protocol::room::RoomId;
@@ -66,6 +66,28 @@ pub(super) async fn join(
     way: WayOptions<'_>,
     context: &mut Context,
 ) -> Result<Line, Error> {
+    let give_up = Instant::now() + BUSY_MAX;
+    loop {
+        match join_once(invitation, server, way, context).await {
+            Err(Error::PeerLeft(Why::Kicked)) if Instant::now() < give_up => {
+                context.stage(Stage::Busy);
+                let mut stop = context.stop.clone();
+                tokio::select! {
+                    () = stop.requested() => return Err(Error::Stopped),
+                    () = tokio::time::sleep(BUSY_PAUSE) => {}
+                }
+            }
+            joined => return joined,
+        }
+    }
+}
+
+async fn join_once(
+    invitation: &Invitation,
+    server: Option<&ServerUrl>,
+    way: WayOptions<'_>,
+    context: &mut Context,
+) -> Result<Line, Error> {
     let server = match (server, invitation) {
         (Some(server), _) => server.clone(),
         (None, Invitation::Link(link)) => link.origin().as_str().parse().map_err(Error::ServerUrl)?,
@@ -92,8 +114,14 @@ pub(super) async fn join(
     let paired = pairing.until_paired().await;
     let (channel, keys) = pairing.finish(paired).await?;
     context.stage(Stage::Connected);
-    Ok(Line::new(channel, keys, Way { server, config: Arc::new(config), retry: way.retry, place: None }))
+    Ok(Line::new(channel, keys, Way { server, config: Arc::new(config), retry: way.retry }))
 }
+
+/// How long a share that is busy with somebody else, or with a lost connection of our own, is waited for.
+const BUSY_MAX: Duration = Duration::from_secs(60);
+
+/// How long to wait before it is tried again.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Enters a room.
 pub(super) async fn enter(server: &ServerUrl, room: &RoomId) -> Result<Signaling, Error> {

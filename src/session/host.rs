@@ -77,7 +77,7 @@ pub(super) async fn host(
     let signaling = Signaling::connect(server).await?;
     let config = super::ice::with_ice_servers(server, config).await;
     let rooms = Rooms::new(&place.origin, options);
-    let way = Way { server: server.clone(), config: Arc::new(config), retry: options.retry, place: None };
+    let way = Way { server: server.clone(), config: Arc::new(config), retry: options.retry };
     let password = stretch(options.password.clone()).await?;
     let guests = Guests::new(way, work, context.clone(), password, options.verify);
     let mut host = Host { server, options, rooms, guests, context, served: 0, total: Summary::default() };
@@ -205,7 +205,8 @@ impl Host<'_> {
             Err(error) if was_paired && self.options.max == Some(NonZeroU32::MIN) => return Ok(Some(Err(error))),
             Err(error) => self.context.events.report(Event::Failed(peer, Arc::new(error))),
         }
-        let is_last = !self.wants_more() && self.guests.is_empty();
+        // A guest that is lost and looked for does not keep the share open once another one took its place.
+        let is_last = !self.wants_more() && self.guests.paired() == 0;
         Ok(is_last.then(|| Ok(self.total.clone())))
     }
 

@@ -1,7 +1,6 @@
 //! `Line`: the way to a peer that this side has paired with, renewed when it is lost.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use p2pshare_protocol::envelope::{Cid, ClientMessage, RoomKind, ServerMessage};
@@ -38,8 +37,6 @@ pub(super) struct Way {
     pub(super) server: ServerUrl,
     pub(super) config: Arc<TransportConfig>,
     pub(super) retry: Duration,
-    /// Which of a share's places this line holds; a lost one lends its place to whoever comes back with the code.
-    pub(super) place: Option<Arc<AtomicU32>>,
 }
 
 impl Line {
@@ -58,18 +55,14 @@ impl Line {
     /// The peer did not come back in time (`error` then), or this side is told to stop.
     pub(super) async fn renew(&mut self, error: Error, context: &mut Context) -> Result<(), Error> {
         context.events.report(Event::Reconnecting(context.peer));
-        if let Some(place) = &self.way.place {
-            place.fetch_sub(1, Ordering::Relaxed);
-        }
+        context.lend_slot();
         let mut stop = context.stop.clone();
         let found = tokio::select! {
             () = stop.requested() => Err(Error::Stopped),
             found = timeout(self.way.retry, self.search(context)) => found.map_err(|_| error),
         };
-        if let Some(place) = &self.way.place {
-            place.fetch_add(1, Ordering::Relaxed);
-        }
         let (channel, keys) = found?;
+        context.take_back_slot();
         self.channel = channel;
         self.previous = Some(std::mem::replace(&mut self.keys, keys));
         Ok(())

@@ -5,26 +5,24 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::context::Context;
-use super::event::{Event, Events, PeerId};
+use super::event::Event;
 use crate::error::Error;
 use crate::transport::{Channel, Incoming, Path};
 
 /// What is told of a channel beside what it carries.
 #[derive(Debug)]
 pub(super) struct LinkWatch {
-    peer: PeerId,
-    events: Events,
+    context: Context,
     due: Instant,
     last: Option<Path>,
 }
 
 impl LinkWatch {
     pub(super) fn new(context: &Context, channel: &Channel) -> Self {
-        let (peer, events) = (context.peer, context.events.clone());
         if let Some(buffers) = channel.socket_buffers().filter(|buffers| buffers.are_capped()) {
-            events.report(Event::SmallSocketBuffers { granted: buffers.granted, wanted: buffers.wanted });
+            context.events.report(Event::SmallSocketBuffers { granted: buffers.granted, wanted: buffers.wanted });
         }
-        Self { peer, events, due: Instant::now(), last: None }
+        Self { context: context.clone(), due: Instant::now(), last: None }
     }
 
     /// Passes on what the channel carries.
@@ -35,11 +33,13 @@ impl LinkWatch {
         match incoming {
             Incoming::Ctl(_) | Incoming::Data(_) => Ok(Some(incoming)),
             Incoming::Disturbed => {
-                self.events.report(Event::Disturbed(self.peer, true));
+                self.context.lend_slot();
+                self.context.events.report(Event::Disturbed(self.context.peer, true));
                 Ok(None)
             }
             Incoming::Recovered => {
-                self.events.report(Event::Disturbed(self.peer, false));
+                self.context.take_back_slot();
+                self.context.events.report(Event::Disturbed(self.context.peer, false));
                 Ok(None)
             }
             Incoming::Lost(lost) => Err(Error::Lost(lost)),
@@ -58,7 +58,7 @@ impl LinkWatch {
         if path != self.last
             && let Some(path) = path.clone()
         {
-            self.events.report(Event::Path(self.peer, path));
+            self.context.events.report(Event::Path(self.context.peer, path));
         }
         self.last = path;
     }

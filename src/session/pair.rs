@@ -137,7 +137,11 @@ impl<'a> Pairing<'a> {
             },
             password = typed(&mut self.password) => match password {
                 Some(password) => Input::Password(password),
-                None => Input::Canceled,
+                None => {
+                    self.feed(Input::Canceled).await.ok();
+                    self.carry_out().await.ok();
+                    return Err(self.context.without_password());
+                }
             },
             is_same = confirmed(&mut self.confirmation) => Input::Confirmed(is_same),
             () = sleep_until(deadline) => Input::TimedOut,

@@ -21,6 +21,7 @@ use crate::session::line::{Line, Way};
 use crate::session::mailbox::{Mail, Mailbox};
 use crate::session::pair::{Machine, Pairing};
 use crate::session::random::rng;
+use crate::session::slot::Slot;
 use crate::session::work::Work;
 use crate::signaling::SignalingSender;
 use crate::transport::Dialing;
@@ -98,7 +99,7 @@ impl Guests {
             password: self.password.clone(),
             verify: self.verify,
             signaling,
-            way: Way { place: Some(Arc::clone(&self.paired)), ..self.way.clone() },
+            way: self.way.clone(),
             work: self.work.clone(),
             context: Context { peer, ..self.context.clone() },
             paired: Arc::clone(&self.paired),
@@ -129,9 +130,6 @@ impl Guests {
         match self.tasks.join_next().await {
             Some(Ok(end)) => {
                 self.mail.remove(&end.cid);
-                if end.was_paired {
-                    self.paired.fetch_sub(1, Ordering::Relaxed);
-                }
                 end
             }
             Some(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
@@ -165,6 +163,7 @@ impl Guest {
     async fn run(mut self, mut mailbox: Mailbox) -> GuestEnd {
         let mut was_paired = false;
         let result = self.serve(&mut mailbox, &mut was_paired).await;
+        self.context.slot = None;
         GuestEnd { cid: self.cid, peer: self.context.peer, was_paired, result }
     }
 
@@ -176,13 +175,14 @@ impl Guest {
         let paired = pairing.until_paired().await;
         if paired.is_ok() {
             *was_paired = true;
-            self.paired.fetch_add(1, Ordering::Relaxed);
             self.guard.paired();
             let report = ClientMessage::Report { cid: self.cid, what: Outcome::Ok };
             // A server that went away meanwhile is not needed any more.
             let _ = self.signaling.send(report).await;
         }
+        let slot = was_paired.then(|| Arc::new(Slot::take(&self.paired)));
         let (channel, keys) = pairing.finish(paired).await?;
+        self.context.slot = slot;
         self.context.stage(Stage::Connected);
         self.work.run(Line::new(channel, keys, self.way.clone()), &mut self.context).await
     }
