@@ -21,6 +21,7 @@ mod link_watch;
 mod local;
 mod mailbox;
 mod pair;
+mod quic_setup;
 mod random;
 mod receive;
 mod send;

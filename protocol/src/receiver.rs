@@ -159,6 +159,7 @@ impl Receiver {
         self.liveness.heard(now);
         let frame = Ctl::decode(bytes).map_err(Violation::from)?;
         match (self.phase, frame) {
+            (_, Ctl::Quic { certificate }) => self.report(Event::Quic(certificate)),
             (_, Ctl::Abort { code }) => return Err(TransferError::Aborted(code)),
             // The driver has checked the first one; more of them say nothing new.
             (_, Ctl::Ping | Ctl::Bind { .. }) => {}
@@ -174,7 +175,8 @@ impl Receiver {
             (Phase::Closing, Ctl::Done { root }) => self.finish(root)?,
             (Phase::Settling | Phase::Closing, Ctl::Hashes { .. }) => {}
             // Said before the last connection was lost, and heard then.
-            (_, Ctl::Hello(_) | Ctl::Offer { .. } | Ctl::Skip { .. } | Ctl::Eof { .. }) if self.is_reconnected => {}
+            (_, Ctl::Hello(hello)) if self.is_reconnected => self.report(Event::Peer(hello)),
+            (_, Ctl::Offer { .. } | Ctl::Skip { .. } | Ctl::Eof { .. }) if self.is_reconnected => {}
             (_, frame) => return Err(Violation::Unexpected(frame.name()).into()),
         }
         Ok(())

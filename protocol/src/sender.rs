@@ -183,6 +183,7 @@ impl Sender {
         self.liveness.heard(now);
         let frame = Ctl::decode(bytes).map_err(Violation::from)?;
         match (&self.phase, frame) {
+            (_, Ctl::Quic { certificate }) => self.report(Event::Quic(certificate)),
             (_, Ctl::Abort { code }) => return Err(TransferError::Aborted(code)),
             // The driver has checked the first one; more of them say nothing new.
             (_, Ctl::Ping) | (Phase::Greeting, Ctl::Bind { .. }) => {}
@@ -200,7 +201,8 @@ impl Sender {
             (Phase::Serving, Ctl::Resume) => self.pause(false, now),
             (Phase::Serving, Ctl::Done { root }) => self.conclude(root, now)?,
             // Said before the last connection was lost, and heard then.
-            (Phase::Serving, Ctl::Hello(_) | Ctl::Accept { .. }) if self.is_reconnected => {}
+            (Phase::Serving, Ctl::Hello(hello)) if self.is_reconnected => self.report(Event::Peer(hello)),
+            (Phase::Serving, Ctl::Accept { .. }) if self.is_reconnected => {}
             (_, frame) => return Err(Violation::Unexpected(frame.name()).into()),
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use p2pshare::storage::{sink, source};
-use p2pshare::transport::Path;
+use p2pshare::transport::{DataPlane, Path};
 use p2pshare::{Event, PeerId, Stage, Summary};
 use p2pshare_protocol::code::Code;
 use p2pshare_protocol::ctl::SkipReason;
@@ -41,7 +41,7 @@ struct View {
     bar: Option<ProgressBar>,
     total: u64,
     entries: u32,
-    path: Option<Path>,
+    path: Option<(Path, DataPlane)>,
     rate: Rate,
     told: Option<Instant>,
 }
@@ -75,7 +75,7 @@ impl Human {
             Event::Stage(peer, stage) => self.stage(*peer, *stage),
             Event::WrongCode { left } => self.wrong_code(*left),
             Event::Named(peer, name) => self.view(*peer).name.clone_from(name),
-            Event::Path(peer, path) => self.view(*peer).path = Some(path.clone()),
+            Event::Path(peer, path, plane) => self.view(*peer).path = Some((path.clone(), *plane)),
             Event::SmallSocketBuffers { granted, wanted } => self.small_buffers(*granted, *wanted),
             Event::Accepted { peer, entries, bytes } => self.accepted(*peer, *entries, *bytes),
             Event::Resumed(_, bytes) => self.say(&format!("continuing: {} are already here", format::bytes(*bytes))),
@@ -247,10 +247,12 @@ impl Human {
     }
 
     fn done(&mut self, peer: PeerId, summary: &Summary) {
+        let path = self.peers.get(&peer).and_then(|view| view.path.clone());
+        let path = path.or_else(|| summary.path.clone().map(|path| (path, DataPlane::DataChannel)));
         let who = self.take(peer);
         let verb = if self.is_sender { "sent" } else { "received" };
         let rate = summary.bytes as f64 / summary.took.as_secs_f64().max(0.001);
-        let path = summary.path.as_ref().map_or_else(String::new, |path| format!(", {}", describe_path(path)));
+        let path = path.map_or_else(String::new, |(path, plane)| format!(", {}", describe_path(&path, plane)));
         let things = format::count(summary.entries as usize, "entry", "entries");
         let verified = if self.is_sender { "the receiver verified it" } else { "verified" };
         let size = format::bytes(summary.bytes);
@@ -289,7 +291,7 @@ impl View {
                 words.push(format!("eta {}", format::duration(Duration::from_secs_f64(left))));
             }
         }
-        words.extend(self.path.as_ref().map(describe_path));
+        words.extend(self.path.as_ref().map(|(path, plane)| describe_path(path, *plane)));
         if self.entries > 1 {
             words.push(format!("({entries}/{})", self.entries));
         }
@@ -297,13 +299,17 @@ impl View {
     }
 }
 
-fn describe_path(path: &Path) -> String {
-    let kind = path_kind(path.kind);
-    match path.round_trip {
-        Some(rtt) if rtt.as_millis() == 0 => format!("{kind} <1 ms"),
-        Some(rtt) => format!("{kind} {} ms", rtt.as_millis()),
-        None => kind.to_owned(),
+/// `lan, quic, 12 ms`
+fn describe_path(path: &Path, plane: DataPlane) -> String {
+    let mut words = vec![path_kind(path.kind).to_owned()];
+    if plane == DataPlane::Quic {
+        words.push("quic".to_owned());
     }
+    words.extend(path.round_trip.map(|rtt| match rtt.as_millis() {
+        0 => "<1 ms".to_owned(),
+        ms => format!("{ms} ms"),
+    }));
+    words.join(", ")
 }
 
 /// What an offer is, in a few words.

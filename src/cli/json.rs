@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Instant;
 
-use p2pshare::transport::{Path, PathKind};
+use p2pshare::transport::{DataPlane, Path, PathKind};
 use p2pshare::{Event, PeerId, Stage, Summary, VerifyRequest};
 use p2pshare_protocol::offer::Offer;
 use serde_json::{Value, json};
@@ -64,7 +64,7 @@ impl Json {
             Event::Stage(peer, Stage::Server) => ("waiting", json!({"peer": peer.0})),
             Event::WrongCode { left } => ("auth_failed", json!({"left": left})),
             Event::Named(peer, name) => ("peer", json!({"peer": peer.0, "name": escape(name)})),
-            Event::Path(peer, path) => ("path", path_value(*peer, path)),
+            Event::Path(peer, path, plane) => ("path", path_value(*peer, path, *plane)),
             Event::Accepted { peer, entries, bytes } => {
                 self.total = *bytes;
                 ("accepted", json!({"peer": peer.0, "entries": entries, "bytes": bytes}))
@@ -98,10 +98,11 @@ fn done(peer: PeerId, summary: &Summary) -> Value {
         "entries": summary.entries, "skipped": summary.skipped})
 }
 
-fn path_value(peer: PeerId, path: &Path) -> Value {
+fn path_value(peer: PeerId, path: &Path, plane: DataPlane) -> Value {
+    let plane = if plane == DataPlane::Quic { "quic" } else { "data_channel" };
     let kind = path_kind(path.kind);
     let rtt_ms = path.round_trip.map(|rtt| rtt.as_secs_f64() * 1000.0);
-    json!({"peer": peer.0, "kind": kind, "rtt_ms": rtt_ms,
+    json!({"peer": peer.0, "kind": kind, "plane": plane, "rtt_ms": rtt_ms,
         "local": path.local.map(|a| a.to_string()), "remote": path.remote.map(|a| a.to_string())})
 }
 

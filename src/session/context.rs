@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use super::event::{Event, Events, PasswordRequest, PeerId, Stage, VerifyRequest};
+use super::quic_setup::FEATURE;
 use super::slot::Slot;
 use super::stop::Stop;
 use crate::api::Settings;
@@ -64,7 +65,7 @@ impl Context {
     /// This side's greeting; the machines fill in what they do.
     pub(super) fn hello(&self) -> Hello {
         let agent = concat!("p2pshare/", env!("CARGO_PKG_VERSION")).to_owned();
-        Hello { v: 1, role: Role::Sends, name: self.name.clone(), agent, features: Vec::new() }
+        Hello { v: 1, role: Role::Sends, name: self.name.clone(), agent, features: vec![FEATURE.to_owned()] }
     }
 
     /// Asks for the share's password: the one that is known, then the person.

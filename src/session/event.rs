@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::storage::{sink, source};
-use crate::transport::Path;
+use crate::transport::{DataPlane, Path};
 
 /// Tells the guests of a share apart, from 0; the side that joined knows only 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,8 +52,8 @@ pub enum Event {
     Verify(PeerId, VerifyRequest),
     /// The peer said its name. Untrusted text.
     Named(PeerId, String),
-    /// The path in use.
-    Path(PeerId, Path),
+    /// The path in use, and what carries the file data on it.
+    Path(PeerId, Path, DataPlane),
     /// The kernel gives less than the wanted socket buffers, in bytes.
     SmallSocketBuffers {
         /// What it gives.

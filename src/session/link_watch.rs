@@ -7,14 +7,14 @@ use tokio::time::{Instant, sleep_until};
 use super::context::Context;
 use super::event::Event;
 use crate::error::Error;
-use crate::transport::{Channel, Incoming, Path};
+use crate::transport::{Channel, DataPlane, Incoming, Path};
 
 /// What is told of a channel beside what it carries.
 #[derive(Debug)]
 pub(super) struct LinkWatch {
     context: Context,
     due: Instant,
-    last: Option<Path>,
+    last: Option<(Path, DataPlane)>,
 }
 
 impl LinkWatch {
@@ -54,13 +54,13 @@ impl LinkWatch {
     /// Looks at the path, and reports it when it or its round trip changed.
     pub(super) async fn look(&mut self, channel: &Channel) {
         self.due = Instant::now() + LOOK_EVERY;
-        let path = channel.path().await;
-        if path != self.last
-            && let Some(path) = path.clone()
+        let seen = channel.path().await.map(|path| (path, channel.data_plane()));
+        if seen != self.last
+            && let Some((path, plane)) = seen.clone()
         {
-            self.context.events.report(Event::Path(self.context.peer, path));
+            self.context.events.report(Event::Path(self.context.peer, path, plane));
         }
-        self.last = path;
+        self.last = seen;
     }
 }
 

@@ -17,6 +17,7 @@ use super::event::{Decision, Event, OfferRequest, Summary};
 use super::lanes::Lanes;
 use super::line::Line;
 use super::link_watch::LinkWatch;
+use super::quic_setup::QuicSetup;
 use super::store::{Store, Stored, next_stored};
 use crate::error::Error;
 use crate::storage::pipe::Pipe;
@@ -53,6 +54,7 @@ pub(super) async fn receive(
         store: None,
         placed: HashMap::new(),
         context,
+        quic: QuicSetup::default(),
         accepted: None,
         moved: (0, 0),
         skipped: 0,
@@ -80,6 +82,7 @@ struct Receiving<'a> {
     /// Where entries went whose commit the machine has not taken note of.
     placed: HashMap<EntryId, PathBuf>,
     context: &'a mut Context,
+    quic: QuicSetup,
     accepted: Option<Instant>,
     /// Bytes and entries verified on disk.
     moved: (u64, u32),
@@ -110,6 +113,7 @@ impl Receiving<'_> {
         let mut watch = LinkWatch::new(self.context, channel);
         loop {
             let Some(deadline) = self.carry_out(lanes)? else { return Ok(self.summary(channel).await) };
+            self.quic.settle(channel, lanes).await?;
             tokio::select! {
                 biased;
                 () = self.context.stop.requested() => self.feed(Input::Stop(AbortCode::Canceled), lanes)?,
@@ -256,6 +260,7 @@ impl Receiving<'_> {
     }
 
     fn reconnected(&mut self) {
+        self.quic = QuicSetup::default();
         let reconnected = self.machine.handle_input(Input::Reconnected, Instant::now());
         debug_assert!(reconnected.is_ok(), "a machine that has not finished can always go on");
         self.context.events.report(Event::Reconnected(self.context.peer));
@@ -264,7 +269,11 @@ impl Receiving<'_> {
     fn report(&mut self, event: ReceiverEvent) {
         let (peer, events) = (self.context.peer, &self.context.events);
         match event {
-            ReceiverEvent::Peer(hello) => events.report(Event::Named(peer, hello.name)),
+            ReceiverEvent::Peer(hello) => {
+                self.quic.greeted(&hello);
+                events.report(Event::Named(peer, hello.name));
+            }
+            ReceiverEvent::Quic(certificate) => self.quic.announced(certificate),
             ReceiverEvent::Offered(offer) => {
                 self.offer = Arc::clone(&offer);
                 let (answer, decision) = oneshot::channel();

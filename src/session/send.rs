@@ -11,6 +11,7 @@ use super::event::{Event, Summary};
 use super::lanes::Lanes;
 use super::line::Line;
 use super::link_watch::LinkWatch;
+use super::quic_setup::QuicSetup;
 use crate::error::Error;
 use crate::storage::source::{ReadDone, ReadError, ReadRequest, Reader, Source};
 use crate::transport::{Channel, Incoming};
@@ -19,7 +20,14 @@ use crate::transport::{Channel, Incoming};
 pub(super) async fn send(line: &mut Line, source: &Arc<Source>, context: &mut Context) -> Result<Summary, Error> {
     let payload_bytes = line.channel.sender().max_payload_bytes();
     let machine = Sender::new(Arc::clone(source.offer()), context.hello(), payload_bytes, Instant::now());
-    let mut sending = Sending { machine, reader: source.reader(), context, accepted: None, moved: (0, 0) };
+    let mut sending = Sending {
+        machine,
+        reader: source.reader(),
+        context,
+        quic: QuicSetup::default(),
+        accepted: None,
+        moved: (0, 0),
+    };
     loop {
         let mut lanes = Lanes::new(line.channel.sender(), sending.context.limit);
         let result = sending.run(&mut line.channel, &mut lanes).await;
@@ -38,6 +46,7 @@ struct Sending<'a> {
     machine: Sender,
     reader: Reader,
     context: &'a mut Context,
+    quic: QuicSetup,
     accepted: Option<Instant>,
     /// Bytes and entries that the receiver's disk has confirmed.
     moved: (u64, u32),
@@ -48,6 +57,7 @@ impl Sending<'_> {
         let mut watch = LinkWatch::new(self.context, channel);
         loop {
             let Some(deadline) = self.carry_out(lanes)? else { return Ok(self.summary(channel).await) };
+            self.quic.settle(channel, lanes).await?;
             let input = tokio::select! {
                 biased;
                 () = self.context.stop.requested() => Input::Stop(AbortCode::Canceled),
@@ -98,6 +108,7 @@ impl Sending<'_> {
     }
 
     fn reconnected(&mut self) {
+        self.quic = QuicSetup::default();
         let reconnected = self.machine.handle_input(Input::Reconnected, Instant::now());
         debug_assert!(reconnected.is_ok(), "a machine that has not finished can always go on");
         self.context.events.report(Event::Reconnected(self.context.peer));
@@ -106,7 +117,11 @@ impl Sending<'_> {
     fn report(&mut self, event: SenderEvent) {
         let peer = self.context.peer;
         self.context.events.report(match event {
-            SenderEvent::Peer(hello) => Event::Named(peer, hello.name),
+            SenderEvent::Peer(hello) => {
+                self.quic.greeted(&hello);
+                Event::Named(peer, hello.name)
+            }
+            SenderEvent::Quic(certificate) => return self.quic.announced(certificate),
             SenderEvent::Accepted { entries, bytes } => {
                 self.accepted.get_or_insert_with(Instant::now);
                 Event::Accepted { peer, entries, bytes }

@@ -152,7 +152,8 @@ fn b_059_a_message_of_the_guest_that_comes_twice() {
             if passing.way == Way::FromGuest {
                 said.push(passing.body.clone());
             }
-            apart.until_nonce(passing, |passing| Fate { on: vec![passing.body, said[number].clone()], back: Vec::new() })
+            apart
+                .until_nonce(passing, |passing| Fate { on: vec![passing.body, said[number].clone()], back: Vec::new() })
         });
         ended.expect_exit(5).expect_says(words);
     }

@@ -143,7 +143,11 @@ impl Plan {
         if range.is_empty() {
             self.missing.pop_front();
         }
-        self.outstanding.insert((entry, from), to);
+        // The frames of different chunks may overtake each other on their way.
+        for chunk in from / CHUNK_BYTES..to.div_ceil(CHUNK_BYTES) {
+            let start = chunk * CHUNK_BYTES;
+            self.outstanding.insert((entry, from.max(start)), to.min(start + CHUNK_BYTES));
+        }
         self.outstanding_bytes += bytes;
         let reach = self.reach.entry(entry).or_default();
         *reach = (*reach).max(to.div_ceil(CHUNK_BYTES));
