@@ -112,7 +112,11 @@ async fn join_once(
     let mut mailbox = Mailbox::over(signaling, Cid::HOST);
     let mut pairing = Pairing::new(Machine::Guest(machine), dialing, &mut mailbox, context);
     let paired = pairing.until_paired().await;
-    let (channel, keys) = pairing.finish(paired).await?;
+    let finished = pairing.finish(paired).await;
+    if finished.is_err() {
+        mailbox.close().await;
+    }
+    let (channel, keys) = finished?;
     context.stage(Stage::Connected);
     Ok(Line::new(channel, keys, Way { server, config: Arc::new(config), retry: way.retry }))
 }

@@ -2,6 +2,7 @@
 
 use p2pshare_protocol::envelope::{Body, Cid, ClientMessage, ServerMessage, Why};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::error::Error;
 use crate::signaling::{Signaling, SignalingError, SignalingSender};
@@ -23,20 +24,22 @@ pub(super) struct Mailbox {
     cid: Cid,
     outgoing: SignalingSender,
     incoming: mpsc::Receiver<Mail>,
+    /// Keeps a connection of its own, if the mailbox has one.
+    keeper: Option<JoinHandle<()>>,
 }
 
 impl Mailbox {
     /// A mailbox on a connection that others use as well; what arrives for `cid` is to be put into the sender.
     pub(super) fn shared(cid: Cid, outgoing: SignalingSender) -> (Self, mpsc::Sender<Mail>) {
         let (sender, incoming) = mpsc::channel(MAIL_MAX);
-        (Self { cid, outgoing, incoming }, sender)
+        (Self { cid, outgoing, incoming, keeper: None }, sender)
     }
 
     /// A mailbox with a connection of its own, which it ends when it is dropped.
     pub(super) fn over(signaling: Signaling, cid: Cid) -> Self {
         let (outgoing, mut receiver) = signaling.split();
         let (mailbox, sender) = Self::shared(cid, outgoing.clone());
-        tokio::spawn(async move {
+        let keeper = tokio::spawn(async move {
             loop {
                 let mail = tokio::select! {
                     () = sender.closed() => break,
@@ -56,7 +59,17 @@ impl Mailbox {
             let _ = outgoing.send(ClientMessage::Bye { room: None }).await;
             receiver.close().await;
         });
-        mailbox
+        Self { keeper: Some(keeper), ..mailbox }
+    }
+
+    /// Waits until what was sent has left, before a program ends that has more to say than goodbye.
+    pub(super) async fn close(self) {
+        let Self { incoming, keeper, .. } = self;
+        drop(incoming);
+        if let Some(keeper) = keeper {
+            // A panic in it has been reported.
+            let _ = keeper.await;
+        }
     }
 
     /// Sends a message to the peer.

@@ -116,6 +116,9 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 /// Carries a connection: a WebSocket message by message, anything else as it is.
 async fn carry(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     let mut upstream = TcpStream::connect(shared.upstream).await?;
+    // Messages that wait for an acknowledgement would come later than the peers find each other.
+    stream.set_nodelay(true)?;
+    upstream.set_nodelay(true)?;
     let mut head = [0; 8];
     while stream.peek(&mut head).await? < head.len() {
         tokio::task::yield_now().await;
