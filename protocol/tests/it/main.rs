@@ -4,10 +4,10 @@
 
 mod attacker;
 mod conversation;
-mod link;
 mod guessing;
 mod hostile_peer;
 mod hostile_server;
+mod link;
 mod pair;
 mod transfer;
 mod vectors;
