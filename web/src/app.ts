@@ -208,7 +208,7 @@ export class App {
   }
 
   save(entry: number | "all"): void {
-    void this.#download?.save(entry);
+    this.#download?.save(entry);
   }
 
   // ---- Sending

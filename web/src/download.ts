@@ -200,7 +200,7 @@ export class Download {
       received: { texts: this.#texts, files, isArchive, skipped: this.#skipped.size },
       progress: this.#progress,
     });
-    void this.save("all");
+    this.save("all");
   }
 
   /** Saves one file, or everything: several files as one archive. */

@@ -111,7 +111,7 @@ export class OpfsStore implements Store {
     const folder = await root();
     for await (const [name, handle] of folder.entries()) {
       if (handle.kind !== "directory") continue;
-      const data = await (handle as FileSystemDirectoryHandle).getFileHandle("data").catch(() => undefined);
+      const data = await (handle).getFileHandle("data").catch(() => undefined);
       const changed = (await data?.getFile())?.lastModified ?? 0;
       if (finished.has(name) || changed < Date.now() - KEPT_FOR) {
         await folder.removeEntry(name, { recursive: true }).catch(() => undefined);

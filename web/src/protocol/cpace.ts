@@ -39,7 +39,7 @@ export class Exchange {
     const own = lvCat(this.element, ownAd);
     const theirs = lvCat(peer, peerAd);
     const [host, guest] = this.#role === "host" ? [own, theirs] : [theirs, own];
-    return sha512(concat(lvCat(DSI_ISK, this.#sid, shared), host, guest)) as Bytes;
+    return sha512(concat(lvCat(DSI_ISK, this.#sid, shared), host, guest));
   }
 }
 
@@ -73,7 +73,7 @@ export function scalarOf(bytes: Uint8Array): bigint {
 }
 
 function encoded(point: Point): Bytes {
-  return point.toBytes() as Bytes;
+  return point.toBytes();
 }
 
 const DSI = utf8("CPaceRistretto255");

@@ -18,7 +18,7 @@ export class HostIdentity {
   /** `seed` is 32 random bytes. */
   constructor(seed: Bytes) {
     this.#seed = seed;
-    this.#publicKey = ed25519.getPublicKey(seed) as Bytes;
+    this.#publicKey = ed25519.getPublicKey(seed);
   }
 
   /** The first 16 bytes of SHA-256 of the public key: what a link carries. */
@@ -43,7 +43,7 @@ export function isHostAuth(auth: HostAuth, hash: Uint8Array, th: Uint8Array, hos
 }
 
 function keyHash(publicKey: Uint8Array): Bytes {
-  return sha256(publicKey).slice(0, 16) as Bytes;
+  return sha256(publicKey).slice(0, 16);
 }
 
 function signed(th: Uint8Array, hostNonce: Uint8Array): Bytes {

@@ -32,7 +32,7 @@ export interface Transcript {
 export function transcriptHash(transcript: Transcript): Bytes {
   const { sid, ci, host, guest } = transcript;
   const parts = [sid, ci, host.element, host.ad, guest.element, guest.ad];
-  return sha512(lvCat(utf8("p2pshare/1 transcript"), ...parts)) as Bytes;
+  return sha512(lvCat(utf8("p2pshare/1 transcript"), ...parts));
 }
 
 /** The keys of one exchange. */
@@ -43,7 +43,7 @@ export class KeySchedule {
 
   private constructor(th: Bytes, ikm: Uint8Array) {
     this.th = th;
-    this.#prk = extract(sha256, ikm, th) as Bytes;
+    this.#prk = extract(sha256, ikm, th);
   }
 
   /** The schedule of a first exchange. */
@@ -104,7 +104,7 @@ export class KeySchedule {
   }
 
   #expand(label: string, length: number): Bytes {
-    return expand(sha256, this.#prk, utf8(`p2pshare/1 ${label}`), length) as Bytes;
+    return expand(sha256, this.#prk, utf8(`p2pshare/1 ${label}`), length);
   }
 }
 
@@ -153,5 +153,5 @@ export class SessionKeys {
 }
 
 function mac(key: Uint8Array, ...parts: readonly Uint8Array[]): Bytes {
-  return hmac(sha256, key, concat(...parts)) as Bytes;
+  return hmac(sha256, key, concat(...parts));
 }

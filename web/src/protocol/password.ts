@@ -48,5 +48,5 @@ export function preparePassword(password: string): { readonly prepared: string }
 
 /** Stretches a prepared password. */
 export function stretch(prepared: string, salt: Bytes, cost: PasswordCost): StretchedPassword {
-  return { key: argon2id(utf8(prepared), salt, { ...cost, dkLen: 32 }) as Bytes, salt, cost };
+  return { key: argon2id(utf8(prepared), salt, { ...cost, dkLen: 32 }), salt, cost };
 }

@@ -102,7 +102,7 @@ class Reader {
 
   take(length: number): Bytes | undefined {
     if (this.#bytes.length < length) return undefined;
-    const taken = this.#bytes.slice(0, length) as Bytes;
+    const taken = this.#bytes.slice(0, length);
     this.#bytes = this.#bytes.subarray(length);
     return taken;
   }
@@ -111,11 +111,11 @@ class Reader {
     const taken = lvTake(this.#bytes);
     if (!taken) return undefined;
     this.#bytes = taken[1];
-    return taken[0].slice() as Bytes;
+    return taken[0].slice();
   }
 
   rest(): Bytes {
-    return this.#bytes.slice() as Bytes;
+    return this.#bytes.slice();
   }
 }
 

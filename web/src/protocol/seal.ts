@@ -57,7 +57,7 @@ export class Sealer {
     const plain = new Uint8Array(padded);
     new DataView(plain.buffer).setUint16(0, json.length);
     plain.set(json, 2);
-    return this.#direction.next().encrypt(plain) as Bytes;
+    return this.#direction.next().encrypt(plain);
   }
 }
 
@@ -74,7 +74,7 @@ export class Opener {
     if (sealed.length > SEALED_PLAINTEXT_BYTES_MAX + TAG_BYTES) throw new NotSealed();
     let plain: Bytes;
     try {
-      plain = this.#direction.next().decrypt(sealed) as Bytes;
+      plain = this.#direction.next().decrypt(sealed);
     } catch {
       throw new NotSealed();
     }

@@ -40,7 +40,7 @@ export function parseGuestAd(ad: Uint8Array): Uint8Array {
 
 /** Binds the guest to its nonce before it knows the host's. */
 export function commitmentTo(nonce: Uint8Array): Bytes {
-  return sha256(concat(utf8("p2pshare/1 sas-commit"), nonce)) as Bytes;
+  return sha256(concat(utf8("p2pshare/1 sas-commit"), nonce));
 }
 
 function number(text: Uint8Array | undefined): number | undefined {
