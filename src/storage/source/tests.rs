@@ -276,7 +276,7 @@ fn check(tree: &Tmp, given: &[&str], offered: &[&str], notices: &[&str]) {
 }
 
 fn offered_paths(source: &Source) -> Vec<String> {
-    let shown = |entry: &p2pshare_protocol::offer::Entry| match entry.kind {
+    let shown = |entry: &Entry| match entry.kind {
         EntryKind::Dir => format!("{}/", entry.path),
         EntryKind::File | EntryKind::Text | EntryKind::Stream => entry.path.to_string(),
     };
