@@ -52,13 +52,13 @@ async fn send() -> Result<()> {
     }
 
     let sender = channel.sender();
-    // A power of two as in a transfer, where frames do not cross chunks.
-    let payload = Bytes::from(vec![0x5a; sender.max_payload_bytes().next_power_of_two() / 2]);
+    let payload = Bytes::from(vec![0x5a; sender.max_payload_bytes()]);
     sender.send_ctl(Bytes::from(bytes.to_string())).await?;
     let (start, cpu) = (Instant::now(), cpu_seconds()?);
     let mut left = bytes;
     while left > 0 {
-        let length = left.min(payload.len());
+        // As in a transfer, no frame crosses a chunk.
+        let length = left.min(payload.len()).min(CHUNK_BYTES - (bytes - left) % CHUNK_BYTES);
         let mut header = [0; 12];
         header[4..].copy_from_slice(&((bytes - left) as u64).to_be_bytes());
         sender.send_data(header, payload.slice(..length)).await?;
@@ -209,6 +209,8 @@ fn cpu_seconds() -> Result<f64> {
     let ticks = |index: usize| -> Result<f64> { Ok(fields.get(index).context("stat")?.parse()?) };
     Ok((ticks(11)? + ticks(12)?) / CLOCK_TICKS_PER_SECOND)
 }
+
+const CHUNK_BYTES: usize = 1 << 20;
 
 const CLOCK_TICKS_PER_SECOND: f64 = 100.0;
 
