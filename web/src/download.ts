@@ -150,7 +150,8 @@ export class Download {
     if ("storage" in navigator && this.#store !== "memory") void navigator.storage.persist().catch(() => false);
     this.#progress = { ...NO_PROGRESS, total, entryTotal: entries.length };
     try {
-      await this.#receiving.accept(this.#store, entries, this.#stored(this.#chosen));
+      const stored = this.#stored(this.#chosen);
+      await this.#receiving.accept(this.#store, entries, stored, this.#isArchive(stored.map(({ id }) => id)));
     } catch (error) {
       const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       this.#isOver = true;
@@ -193,7 +194,7 @@ export class Download {
     this.#end();
     this.#app.finished();
     const files = [...this.#files].map(([id, { file }]) => ({ id, name: this.#names[id] ?? "file", size: file.size }));
-    const isArchive = files.length > 1 || files.some(({ name }) => name.includes("/"));
+    const isArchive = this.#isArchive(files.map(({ id }) => id));
     this.#app.show({
       t: "received",
       from: this.#from,
@@ -203,12 +204,17 @@ export class Download {
     this.save("all");
   }
 
+  /** Whether these files are saved as one archive: several, or one in a folder. */
+  #isArchive(files: readonly number[]): boolean {
+    return files.length > 1 || files.some((id) => (this.#names[id] ?? "").includes("/"));
+  }
+
   /** Saves one file, or everything: several files as one archive. */
   save(which: number | "all"): void {
     const [only] = this.#files.keys();
     if (only === undefined) return;
-    const isSingle = this.#files.size === 1 && !(this.#names[only] ?? "").includes("/");
-    const id = which === "all" ? (isSingle ? only : undefined) : which;
+    const isArchive = this.#isArchive([...this.#files.keys()]);
+    const id = which === "all" ? (isArchive ? undefined : only) : which;
     if (id === undefined) {
       save(this.#archive(), this.#archiveName());
       return;

@@ -44,9 +44,9 @@ export class IdbStore implements Store {
     return done(chunks.get([entry.key, chunk]) as IDBRequest<Row | undefined>);
   }
 
-  async write(entry: StoredEntry, chunk: number, pieces: readonly Bytes[], hash: Hash): Promise<void> {
+  async write(entry: StoredEntry, chunk: number, bytes: Bytes, hash: Hash): Promise<void> {
     const transaction = (await this.#db).transaction(["chunks", "hashes"], "readwrite", { durability: "relaxed" });
-    const row: Row = { blob: new Blob([...pieces]), hash, at: Date.now() };
+    const row: Row = { blob: new Blob([bytes]), hash, at: Date.now() };
     transaction.objectStore("chunks").put(row, [entry.key, chunk]);
     transaction.objectStore("hashes").put(hash, [entry.key, chunk]);
     await complete(transaction);

@@ -20,9 +20,9 @@ export class MemoryStore implements Store {
     return new Uint8Array((await this.#chunks.get(entry.id)?.[chunk]?.arrayBuffer()) ?? new ArrayBuffer());
   }
 
-  write(entry: StoredEntry, chunk: number, pieces: readonly Bytes[]): Promise<void> {
+  write(entry: StoredEntry, chunk: number, bytes: Bytes): Promise<void> {
     const chunks = this.#chunks.get(entry.id);
-    if (chunks) chunks[chunk] = new Blob([...pieces]);
+    if (chunks) chunks[chunk] = new Blob([bytes]);
     return Promise.resolve();
   }
 

@@ -20,7 +20,7 @@ export type Request =
   /** Tells what an earlier session left of these files, without looking at the bytes. */
   | { readonly t: "leftover"; readonly kind: StoreKind; readonly entries: readonly StoredEntry[] }
   /** Opens the store and hashes what an earlier session left. */
-  | { readonly t: "open"; readonly kind: StoreKind; readonly entries: readonly StoredEntry[] }
+  | { readonly t: "open"; readonly kind: StoreKind; readonly entries: readonly StoredEntry[]; readonly isArchive: boolean }
   | { readonly t: "write"; readonly entry: number; readonly offset: number; readonly pieces: readonly Bytes[]; readonly hash: Hash }
   | { readonly t: "commit"; readonly entry: number }
   | { readonly t: "discard"; readonly entry: number }

@@ -65,13 +65,10 @@ export class OpfsStore implements Store {
     return Promise.resolve(bytes.subarray(0, length));
   }
 
-  write(entry: StoredEntry, chunk: number, pieces: readonly Bytes[], hash: Hash): Promise<void> {
+  write(entry: StoredEntry, chunk: number, bytes: Bytes, hash: Hash): Promise<void> {
     const { data, hashes } = this.#get(entry);
-    let at = chunk * CHUNK_BYTES;
-    for (const piece of pieces) {
-      if (data.write(piece, { at }) !== piece.length) throw new DOMException("short write", "QuotaExceededError");
-      at += piece.length;
-    }
+    const written = data.write(bytes, { at: chunk * CHUNK_BYTES });
+    if (written !== bytes.length) throw new DOMException("short write", "QuotaExceededError");
     hashes.write(Uint8Array.of(1, ...(fromHex(hash, 32) ?? [])), { at: chunk * RECORD });
     return Promise.resolve();
   }

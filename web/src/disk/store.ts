@@ -13,7 +13,7 @@ export interface Store {
   open(entry: StoredEntry): Promise<readonly (readonly [chunk: number, hash: Hash])[]>;
   /** The bytes of a chunk that lies here. */
   read(entry: StoredEntry, chunk: number): Promise<Bytes>;
-  write(entry: StoredEntry, chunk: number, pieces: readonly Bytes[], hash: Hash): Promise<void>;
+  write(entry: StoredEntry, chunk: number, bytes: Bytes, hash: Hash): Promise<void>;
   /** Everything of the file is there. */
   commit(entry: StoredEntry): Promise<void>;
   /** The whole file, without copying it into memory. */

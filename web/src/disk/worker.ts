@@ -1,6 +1,6 @@
 // The worker: hashes, stores and stretches.
 
-import { concat, type Bytes } from "../protocol/bytes.ts";
+import { concat } from "../protocol/bytes.ts";
 import { hashOf } from "../protocol/hash.ts";
 import { CHUNK_BYTES } from "../protocol/limits.ts";
 import { stretch } from "../protocol/password.ts";
@@ -19,6 +19,8 @@ interface Target {
 
 let store: Store = new MemoryStore();
 let targets = new Map<number, Target>();
+/** Whether the files go into an archive, which needs their CRCs. */
+let isArchive = false;
 
 async function perform(request: Request): Promise<Answers[keyof Answers]> {
   switch (request.t) {
@@ -32,6 +34,7 @@ async function perform(request: Request): Promise<Answers[keyof Answers]> {
       return { bytes };
     }
     case "open":
+      isArchive = request.isArchive;
       return openAll(request.kind, request.entries);
     case "write":
       return write(request);
@@ -86,7 +89,7 @@ async function openAll(kind: StoreKind, entries: readonly StoredEntry[]): Promis
       // What was noted is looked at again: the bytes may not have reached the disk before a crash.
       const bytes = await store.read(entry, chunk);
       if (bytes.length !== lengthOf(entry, chunk) || hashOf(bytes) !== hash) continue;
-      found.crcs[chunk] = crc32(bytes);
+      if (isArchive) found.crcs[chunk] = crc32(bytes);
       chunks.push([chunk, hash]);
     }
     if (chunks.length > 0) present.push([entry.id, chunks]);
@@ -96,10 +99,11 @@ async function openAll(kind: StoreKind, entries: readonly StoredEntry[]): Promis
 
 async function write(request: Extract<Request, { t: "write" }>): Promise<Answers["write"]> {
   const { entry, crcs } = target(request.entry);
-  if (hashOf(...request.pieces) !== request.hash) return { isWritten: false };
+  const bytes = concat(...request.pieces);
+  if (hashOf(bytes) !== request.hash) return { isWritten: false };
   const chunk = request.offset / CHUNK_BYTES;
-  crcs[chunk] = crc32(request.pieces.length === 1 ? (request.pieces[0] as Bytes) : concat(...request.pieces));
-  await store.write(entry, chunk, request.pieces, request.hash);
+  if (isArchive) crcs[chunk] = crc32(bytes);
+  await store.write(entry, chunk, bytes, request.hash);
   return { isWritten: true };
 }
 

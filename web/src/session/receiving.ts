@@ -55,11 +55,16 @@ export class Receiving {
   }
 
   /** Takes the offer, all of it or some entries; throws when the store cannot be opened, and declines then. */
-  async accept(kind: StoreKind, entries: readonly number[], stored: readonly StoredEntry[]): Promise<void> {
+  async accept(
+    kind: StoreKind,
+    entries: readonly number[],
+    stored: readonly StoredEntry[],
+    isArchive: boolean,
+  ): Promise<void> {
     this.#stored = new Set(stored.map(({ id }) => id));
     let present: ReadonlyMap<number, readonly PresentChunk[]>;
     try {
-      present = new Map((await this.#disk.ask({ t: "open", kind, entries: stored })).present);
+      present = new Map((await this.#disk.ask({ t: "open", kind, entries: stored, isArchive })).present);
     } catch (error) {
       this.#feed({ t: "decline", reason: "disk" });
       throw error;

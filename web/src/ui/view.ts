@@ -242,7 +242,7 @@ function offer(now: Of<"offer">, app: App): Child {
       }), words.all, h("span", { class: "quiet push" }, size(total))),
     h("ul", { class: "files" }, entries.slice(0, LIST_MAX).map((entry, id) => offered(entry, id, now, app))),
     entries.length > LIST_MAX && h("p", { class: "quiet" }, `+ ${entries.length - LIST_MAX}`),
-    isTight && h("p", { class: "error" }, words.noRoom(size(now.free ?? 0))),
+    isTight && h("p", { class: "error" }, words.noRoom(size(now.free))),
     buttons(
       button(now.isBusy ? words.checkingSaved : label, () => app.accept(), "primary", now.isBusy || chosen.size === 0),
       button(words.decline, () => app.decline()),
