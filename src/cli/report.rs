@@ -236,7 +236,7 @@ fn transfer(error: &TransferError) -> Report {
         }
         TransferError::Declined(reason) => declined(*reason),
         TransferError::Stopped(AbortCode::Canceled) => {
-            Report::new(Exit::Interrupted, "stopped", "What arrived is kept: share it again to continue.").resumable()
+            Report::new(Exit::Interrupted, "stopped", "Share it again to continue: what arrived is kept.").resumable()
         }
         TransferError::Aborted(AbortCode::Canceled) => {
             Report::new(Exit::Network, "the other side stopped the transfer", "What arrived is kept there.").resumable()
