@@ -52,7 +52,7 @@ pub(crate) async fn host_share(
     stop: Stop,
 ) -> Result<Summary, Error> {
     let context = Context::new(settings, events, stop);
-    let place = local::place(settings.server.as_ref(), share.code.as_ref()).await?;
+    let place = local::place(settings.server.as_ref(), share.code.as_ref())?;
     host::host(&place, share, &settings.transport, work, context).await
 }
 

@@ -21,7 +21,7 @@ mod tests {
     use tokio::time::timeout;
 
     use super::sink::{Opened, Sink, SinkJob, SinkOptions, SinkOutcome};
-    use super::source::{ReadRequest, Source, WalkOptions};
+    use super::source::{ReadDone, ReadRequest, Source, WalkOptions};
 
     #[test]
     fn what_is_walked_and_read_is_what_is_written() {
@@ -51,8 +51,9 @@ mod tests {
         let mut jobs = 1;
         for (entry, offered) in source.offer().iter() {
             for chunk in 0..chunk_count(offered.size) {
-                reader.submit(ReadRequest { entry, chunk });
-                let read = reader.next().await.result.unwrap();
+                reader.submit(ReadRequest::Chunk { entry, chunk });
+                let ReadDone::Chunk { result, .. } = reader.next().await else { panic!("a chunk") };
+                let read = result.unwrap();
                 sink.submit(SinkJob::Write {
                     entry,
                     offset: chunk * CHUNK_BYTES,

@@ -1,6 +1,6 @@
 //! What the server answers over HTTP.
 
-mod page;
+pub(crate) mod web;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,8 +41,7 @@ pub(crate) struct Peer {
 
 /// The server's routes. A request has to carry its [`Peer`] as an extension.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/", get(page::show))
+    web::add_to(Router::new())
         .route("/ws", get(open_websocket))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/api/config", get(describe))

@@ -25,7 +25,7 @@ use crate::connection::hang_up;
 use crate::hub::Hub;
 use crate::limits::SocketLimits;
 use crate::rooms::Rooms;
-use crate::routes::{Peer, Shared, router};
+use crate::routes::{Peer, Shared, router, web};
 
 /// A signalling server.
 pub struct Server {
@@ -52,6 +52,9 @@ impl Server {
 
     /// Serves until `shutdown` is ready, then closes the WebSockets with 1001 and returns within 2 s.
     pub async fn serve(self, listeners: impl IntoIterator<Item = TcpListener>, shutdown: impl Future<Output = ()>) {
+        if !web::has_client() {
+            tracing::warn!("this program was built without the web client: links work on the command line only");
+        }
         let (down, is_down) = watch::channel(false);
         let (alive, mut all_gone) = mpsc::channel(1);
         let acceptor = Acceptor {

@@ -28,9 +28,14 @@ Examples:
   p2pshare send notes.txt --to 123456   send into an inbox
   p2pshare serve                        run a signalling server for others
 
-Exit codes: 0 done, 1 other, 2 usage, 3 no such or wrong code, 4 peer not verified, 5 protocol violation,
-6 password, 7 version, 8 local disk, 9 source changed or entries skipped, 10 network, 11 declined or over
-a limit, 12 timed out, 130 and 143 signals.";
+Exit codes:
+   0  done, and acknowledged by the peer     7  the other side needs another version
+   1  something else                         8  the local disk
+   2  usage                                  9  entries changed or were skipped
+   3  no such, expired or wrong code        10  network; run the command again to continue
+   4  the peer could not be verified        11  declined, or over a limit
+   5  a broken protocol                     12  timed out
+   6  the password                    130, 143  SIGINT, SIGTERM";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -85,9 +90,10 @@ pub(crate) struct SendArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RecvArgs {
-    /// The code or link that the sender shows; `-` reads it from standard input; nothing opens an inbox
-    #[arg(value_name = "CODE|LINK", env = "P2PSHARE_CODE", hide_env_values = true)]
-    pub(crate) invitation: Option<String>,
+    /// The code (also in the groups it is shown in) or link of the sender; `-` reads it from standard input; nothing
+    /// opens an inbox
+    #[arg(value_name = "CODE|LINK", env = "P2PSHARE_CODE", hide_env_values = true, num_args = 0..=3)]
+    pub(crate) invitation: Vec<String>,
 
     /// The folder to receive into; `-` streams one entry to standard output
     #[arg(short, long, value_name = "DIR|-")]
@@ -182,6 +188,10 @@ pub(crate) struct CommonArgs {
     #[arg(long, value_name = "RATE", value_parser = parse_size)]
     pub(crate) limit: Option<NonZeroU64>,
 
+    /// Move file data over WebRTC data channels only
+    #[arg(long)]
+    pub(crate) no_quic: bool,
+
     /// How long a lost peer is looked for, such as 10m; 0s gives up at once
     #[arg(long, value_name = "DURATION", value_parser = super::parse::parse_retry)]
     pub(crate) retry: Option<Duration>,
@@ -207,12 +217,10 @@ pub(crate) struct CommonArgs {
     pub(crate) config: Option<PathBuf>,
 }
 
-/// The five ways with a taken name.
+/// The ways with a taken name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum OnExistsArg {
-    /// Ask for each file
-    Ask,
     /// Store as `name (1)`
     Rename,
     /// Leave the new one out

@@ -58,7 +58,6 @@ pub(crate) struct Policy {
     pub(crate) only: Option<GlobSet>,
     pub(crate) max_size: Option<u64>,
     pub(crate) max_files: Option<NonZeroU32>,
-    pub(crate) asks_on_exists: bool,
     /// The folder to receive into, if it is one.
     pub(crate) folder: Option<PathBuf>,
     pub(crate) asker: Asker,

@@ -1,5 +1,7 @@
 //! Events as a person reads them: lines and progress bars on standard error.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "the enums of the library grow; each place handles what it knows")]
+
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -27,6 +29,8 @@ pub(crate) struct Human {
     pub(crate) is_off_stdout: bool,
     is_terminal: bool,
     is_sender: bool,
+    /// Whether this side shows a code instead of having one.
+    pub(crate) is_host: bool,
     bars: MultiProgress,
     /// What is moved, in a few words, and the names of the entries.
     label: String,
@@ -54,6 +58,7 @@ impl Human {
             is_off_stdout: false,
             is_terminal: std::io::stderr().is_terminal(),
             is_sender,
+            is_host: is_sender,
             bars: MultiProgress::new(),
             label: String::new(),
             names: Vec::new(),
@@ -75,7 +80,7 @@ impl Human {
             Event::Stage(peer, stage) => self.stage(*peer, *stage),
             Event::WrongCode { left } => self.wrong_code(*left),
             Event::Named(peer, name) => self.view(*peer).name.clone_from(name),
-            Event::Path(peer, path, plane) => self.view(*peer).path = Some((path.clone(), *plane)),
+            Event::Path(peer, path, plane) => self.view(*peer).path = Some((*path, *plane)),
             Event::SmallSocketBuffers { granted, wanted } => self.small_buffers(*granted, *wanted),
             Event::Accepted { peer, entries, bytes } => self.accepted(*peer, *entries, *bytes),
             Event::Resumed(_, bytes) => self.say(&format!("continuing: {} are already here", format::bytes(*bytes))),
@@ -146,7 +151,7 @@ impl Human {
             (Stage::Connected, true) => "waiting for the other side to accept",
             (Stage::Connected, false) => "waiting for the offer",
         };
-        if stage == Stage::Server && self.is_sender {
+        if stage == Stage::Server && self.is_host {
             return;
         }
         let (is_shown, bars) = (self.is_terminal && !self.is_quiet, self.bars.clone());
@@ -157,7 +162,8 @@ impl Human {
         }
     }
 
-    fn wrong_code(&self, left: u8) {
+    fn wrong_code(&mut self, left: u8) {
+        self.clear();
         let then = match left {
             0 => "this code is no longer active, a new one follows".to_owned(),
             1 => "1 try left before the code changes".to_owned(),
@@ -199,7 +205,7 @@ impl Human {
             bar.set_message(details);
         } else if view.told.is_none_or(|told| now - told >= PLAIN_EVERY) {
             let is_first = view.told.replace(now).is_none();
-            let percent = if view.total == 0 { 100 } else { bytes.saturating_mul(100) / view.total };
+            let percent = bytes.saturating_mul(100).checked_div(view.total).unwrap_or(100);
             if !is_first {
                 self.say(&format!("{label}  {percent}%  {details}"));
             }
@@ -247,8 +253,8 @@ impl Human {
     }
 
     fn done(&mut self, peer: PeerId, summary: &Summary) {
-        let path = self.peers.get(&peer).and_then(|view| view.path.clone());
-        let path = path.or_else(|| summary.path.clone().map(|path| (path, DataPlane::DataChannel)));
+        let path = self.peers.get(&peer).and_then(|view| view.path);
+        let path = path.or_else(|| summary.path.map(|path| (path, DataPlane::DataChannel)));
         let who = self.take(peer);
         let verb = if self.is_sender { "sent" } else { "received" };
         let rate = summary.bytes as f64 / summary.took.as_secs_f64().max(0.001);

@@ -1,5 +1,7 @@
 //! `p2pshare recv`.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "the enums of the library grow; each place handles what it knows")]
+
 use std::collections::BTreeSet;
 use std::io::{BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -42,9 +44,10 @@ pub(crate) async fn run(args: RecvArgs) -> Exit {
 
 fn prepare(args: &RecvArgs) -> Result<Plan, Report> {
     let config = Config::load(args.common.config.as_deref())?;
-    let settings = setup::settings(&args.common, &config, args.invitation.is_some())?;
-    let place = match &args.invitation {
-        Some(typed) => Where::From(read_invitation(typed)?),
+    let settings = setup::settings(&args.common, &config, !args.invitation.is_empty())?;
+    let typed = (!args.invitation.is_empty()).then(|| args.invitation.join(" "));
+    let place = match typed {
+        Some(typed) => Where::From(read_invitation(&typed)?),
         None => Where::Inbox(Box::new(setup::share(&args.share, &args.common, &config)?)),
     };
     let asker = Asker::new(&args.common);
@@ -58,9 +61,10 @@ fn prepare(args: &RecvArgs) -> Result<Plan, Report> {
         yes,
         allow_hidden: args.allow_hidden,
         only: globs(&args.only)?,
-        max_size: max_size.map(std::num::NonZeroU64::get).or((yes && !is_stdout(&destination)).then_some(MAX_SIZE)),
+        max_size: max_size
+            .map(std::num::NonZeroU64::get)
+            .or_else(|| (yes && !is_stdout(&destination)).then_some(MAX_SIZE)),
         max_files: args.max_files.or(config.max_files),
-        asks_on_exists: asker.may_ask && !yes && matches!(on_exists(args, &config), None | Some(OnExistsArg::Ask)),
         folder: match &destination {
             Destination::Folder { path, .. } => Some(path.clone()),
             Destination::Stdout => None,
@@ -75,10 +79,6 @@ const fn is_stdout(destination: &Destination) -> bool {
     matches!(destination, Destination::Stdout)
 }
 
-fn on_exists(args: &RecvArgs, config: &Config) -> Option<OnExistsArg> {
-    args.on_exists.or(config.on_exists)
-}
-
 fn destination(args: &RecvArgs, config: &Config) -> Result<Destination, Report> {
     let folder = args.output.clone().or_else(|| config.output.clone()).unwrap_or_else(|| ".".into());
     if folder == Path::new("-") {
@@ -91,14 +91,13 @@ fn destination(args: &RecvArgs, config: &Config) -> Result<Destination, Report> 
         let message = format!("{} is not a folder", folder.display());
         return Err(Report::new(Exit::Disk, message, "Name an existing folder with -o."));
     }
-    let on_exists = match on_exists(args, config) {
-        None | Some(OnExistsArg::Ask | OnExistsArg::Rename) => OnExists::Rename,
+    let on_exists = match args.on_exists.or(config.on_exists) {
+        None | Some(OnExistsArg::Rename) => OnExists::Rename,
         Some(OnExistsArg::Skip) => OnExists::Skip,
         Some(OnExistsArg::Overwrite) => OnExists::Overwrite,
         Some(OnExistsArg::Fail) => OnExists::Fail,
     };
-    let yes = args.yes || config.yes.unwrap_or(false);
-    let options = SinkOptions { on_exists, resume: !args.no_resume, preserve_exec: !yes, ..SinkOptions::default() };
+    let options = SinkOptions { on_exists, resume: !args.no_resume, ..SinkOptions::default() };
     Ok(Destination::Folder { path: folder, options })
 }
 
@@ -136,6 +135,7 @@ async fn receive(args: &RecvArgs, plan: Plan) -> Exit {
     if is_stdout(&destination) {
         ui.keep_off_stdout();
     }
+    ui.is_host(matches!(place, Where::Inbox(_)));
     let prints_code = ui.prints_code();
     let mut arrived = Arrived { folder: policy.folder.clone(), seen: BTreeSet::new() };
     let (session, reports, invitation) = start(settings, place, destination, stop);

@@ -1,5 +1,7 @@
 //! Turns an error into words, a hint and an exit code. Nothing else in the program does.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "the enums of the library grow; each place handles what it knows")]
+
 use p2pshare::signaling::SignalingError;
 use p2pshare::storage::sink::SinkError;
 use p2pshare::transport::Lost;
@@ -234,10 +236,10 @@ fn transfer(error: &TransferError) -> Report {
         }
         TransferError::Declined(reason) => declined(*reason),
         TransferError::Stopped(AbortCode::Canceled) => {
-            Report::new(Exit::Interrupted, "stopped", "Run the same command again: what arrived is kept.").resumable()
+            Report::new(Exit::Interrupted, "stopped", "Share it again to continue: what arrived is kept.").resumable()
         }
         TransferError::Aborted(AbortCode::Canceled) => {
-            Report::new(Exit::Network, "the other side stopped the transfer", "What arrived is kept.").resumable()
+            Report::new(Exit::Network, "the other side stopped the transfer", "What arrived is kept there.").resumable()
         }
         TransferError::Aborted(AbortCode::Disk) => {
             Report::new(Exit::Network, "the receiver's disk cannot take it", "What arrived is kept.").resumable()
@@ -255,8 +257,11 @@ fn transfer(error: &TransferError) -> Report {
 
 fn declined(reason: DeclineReason) -> Report {
     let (message, hint) = match reason {
-        DeclineReason::Declined => ("declined", ""),
-        DeclineReason::Limit => ("refused: over a limit of the receiver", "Raise --max-size or --max-files."),
+        DeclineReason::Declined => ("the receiver declined", ""),
+        DeclineReason::Limit => (
+            "the offer is over a limit of the receiver",
+            "The receiver says which: see --max-size, --max-files, --allow-hidden.",
+        ),
         DeclineReason::Disk => {
             ("refused: the receiver's disk has no room or cannot be written", "Free some space there.")
         }

@@ -66,6 +66,13 @@ impl Ui {
         }
     }
 
+    /// Takes note of whether this side shows a code or has one.
+    pub(crate) const fn is_host(&mut self, is_host: bool) {
+        if let Self::Human(human) = self {
+            human.is_host = is_host;
+        }
+    }
+
     /// A line for people.
     pub(crate) fn say(&self, line: &str) {
         if let Self::Human(human) = self {
@@ -75,6 +82,9 @@ impl Ui {
 
     /// Puts a text on the clipboard of the terminal, also over ssh (OSC 52).
     pub(crate) fn copy(&self, text: &str) {
+        if !std::io::stderr().is_terminal() {
+            return;
+        }
         let encoded = data_encoding::BASE64.encode(text.as_bytes());
         // A terminal that does not know the sequence ignores it.
         let _ = write!(std::io::stderr(), "\x1b]52;c;{encoded}\x07");

@@ -18,7 +18,7 @@ use super::mailbox::Mailbox;
 use super::pair::{Machine, Pairing};
 use super::random::rng;
 use crate::error::Error;
-use crate::signaling::{ServerUrl, Signaling};
+use crate::signaling::{ServerUrl, Signaling, SignalingError};
 use crate::transport::{Dialing, TransportConfig};
 
 /// What a person got from the host.
@@ -59,7 +59,7 @@ pub(super) struct WayOptions<'a> {
 
 /// Joins a share; the channel that comes out is bound to the pairing.
 ///
-/// Without a `server`, a link's own is asked, or the senders on this machine.
+/// A link's own server is asked; for a code `server`, or without one the senders on this machine.
 pub(super) async fn join(
     invitation: &Invitation,
     server: Option<&ServerUrl>,
@@ -82,24 +82,33 @@ pub(super) async fn join(
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "only one error means something else here")]
 async fn join_once(
     invitation: &Invitation,
-    server: Option<&ServerUrl>,
+    named: Option<&ServerUrl>,
     way: WayOptions<'_>,
     context: &mut Context,
 ) -> Result<Line, Error> {
-    let server = match (server, invitation) {
-        (Some(server), _) => server.clone(),
-        (None, Invitation::Link(link)) => link.origin().as_str().parse().map_err(Error::ServerUrl)?,
+    let server = match (named, invitation) {
+        (_, Invitation::Link(link)) => link.origin().as_str().parse().map_err(Error::ServerUrl)?,
+        (Some(server), Invitation::Code(_)) => server.clone(),
         (None, Invitation::Code(code)) => local::server_of(code.nameplate()),
     };
+    let is_guess = named.is_none() && matches!(invitation, Invitation::Code(_));
     context.stage(Stage::Server);
     let room = invitation.room();
     let mut stop = context.stop.clone();
-    let (signaling, (dialing, offer, config)) = tokio::select! {
+    let joined = tokio::select! {
         () = stop.requested() => return Err(Error::Stopped),
-        both = async { tokio::try_join!(enter(&server, &room), prepare(&server, way.config)) } => both?,
+        both = async { tokio::try_join!(enter(&server, &room), prepare(&server, way.config)) } => both,
     };
+    let (signaling, (dialing, offer, config)) = joined.map_err(|error| match error {
+        // Nobody listens where a sender on this machine would: then nobody shares here.
+        Error::Signaling(SignalingError::Unreachable { .. }) if is_guess => {
+            Error::NotActive { room: room.to_string(), asked: vec![server.clone()] }
+        }
+        error => error,
+    })?;
     let now = Instant::now();
     let mut machine = GuestPairing::new(
         &invitation.secret(),
@@ -110,7 +119,7 @@ async fn join_once(
     );
     machine.handle_input(Input::LocalDescription(offer), now)?;
     let mut mailbox = Mailbox::over(signaling, Cid::HOST);
-    let mut pairing = Pairing::new(Machine::Guest(machine), dialing, &mut mailbox, context);
+    let mut pairing = Pairing::new(Machine::Guest(Box::new(machine)), dialing, &mut mailbox, context);
     let paired = pairing.until_paired().await;
     let finished = pairing.finish(paired).await;
     if finished.is_err() {
@@ -128,6 +137,7 @@ const BUSY_MAX: Duration = Duration::from_secs(60);
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Enters a room.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a server that says more than was asked is not listened to")]
 pub(super) async fn enter(server: &ServerUrl, room: &RoomId) -> Result<Signaling, Error> {
     let mut signaling = Signaling::connect(server).await?;
     signaling.send(ClientMessage::Join { v: 1, room: room.clone() }).await?;

@@ -136,6 +136,7 @@ impl Host<'_> {
     }
 
     /// Opens the rooms and tells how to join.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what concerns no room is for the guests")]
     async fn open(&mut self, signaling: &mut Signaling) -> Result<(), Error> {
         for request in self.rooms.requests() {
             signaling.send(request).await?;
@@ -162,6 +163,7 @@ impl Host<'_> {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what concerns no room is for the guests")]
     async fn handle_message(&mut self, message: ServerMessage, signaling: &Signaling) -> Result<(), Error> {
         match message {
             ServerMessage::Peer { cid, .. } if !self.wants_more() => {

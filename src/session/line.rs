@@ -131,12 +131,14 @@ impl Line {
             let mut machine = GuestPairing::new(&secret, &room, options, Entropy::generate(&mut rng()), now());
             let (dialing, offer) = Dialing::offer(&self.way.config).await?;
             machine.handle_input(Input::LocalDescription(offer), now())?;
-            return pair(Machine::Guest(machine), dialing, Mailbox::over(signaling, Cid::HOST), context).await;
+            return pair(Machine::Guest(Box::new(machine)), dialing, Mailbox::over(signaling, Cid::HOST), context)
+                .await;
         }
         Err(last)
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "nothing else is waited for")]
 async fn next_guest(signaling: &mut Signaling) -> Result<(Cid, RoomId), Error> {
     loop {
         match signaling.next().await? {

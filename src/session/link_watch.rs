@@ -56,7 +56,7 @@ impl LinkWatch {
         self.due = Instant::now() + LOOK_EVERY;
         let seen = channel.path().await.map(|path| (path, channel.data_plane()));
         if seen != self.last
-            && let Some((path, plane)) = seen.clone()
+            && let Some((path, plane)) = seen
         {
             self.context.events.report(Event::Path(self.context.peer, path, plane));
         }

@@ -27,7 +27,7 @@ pub(super) struct Place {
 }
 
 /// The place of a share: `server`, or a server inside this process.
-pub(super) async fn place(server: Option<&ServerUrl>, code: Option<&Code>) -> Result<Place, Error> {
+pub(super) fn place(server: Option<&ServerUrl>, code: Option<&Code>) -> Result<Place, Error> {
     match server {
         Some(server) => {
             let origin = server.to_string().parse().map_err(Error::Origin)?;

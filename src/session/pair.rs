@@ -19,7 +19,7 @@ use crate::transport::{Candidate, Channel, DialEvent, Dialing};
 /// The machine of either side; a host's guests share the guard of their code.
 pub(super) enum Machine {
     Host(HostPairing, Option<Guard>),
-    Guest(GuestPairing),
+    Guest(Box<GuestPairing>),
 }
 
 /// A pairing under way.

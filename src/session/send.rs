@@ -29,8 +29,8 @@ pub(super) async fn send(line: &mut Line, source: &Arc<Source>, context: &mut Co
         moved: (0, 0),
     };
     loop {
-        let mut lanes = Lanes::new(line.channel.sender(), sending.context.limit);
-        let result = sending.run(&mut line.channel, &mut lanes).await;
+        let lanes = Lanes::new(line.channel.sender(), sending.context.limit);
+        let result = sending.run(&mut line.channel, &lanes).await;
         lanes.flush().await;
         match result {
             Err(error) if error.is_interruption() && line.can_renew() => {
@@ -53,7 +53,7 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    async fn run(&mut self, channel: &mut Channel, lanes: &mut Lanes) -> Result<Summary, Error> {
+    async fn run(&mut self, channel: &mut Channel, lanes: &Lanes) -> Result<Summary, Error> {
         let mut watch = LinkWatch::new(self.context, channel);
         loop {
             let Some(deadline) = self.carry_out(lanes)? else { return Ok(self.summary(channel).await) };
@@ -158,6 +158,6 @@ fn reason(error: ReadError) -> SkipReason {
     tracing::debug!(%error, "a source entry cannot be read");
     match error {
         ReadError::Changed => SkipReason::Changed,
-        _ => SkipReason::Unreadable,
+        ReadError::Unreadable(_) | ReadError::NoSuchChunk => SkipReason::Unreadable,
     }
 }

@@ -181,6 +181,14 @@ impl Channel {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn plane(&self) -> &super::quic::Plane {
+        match &self.kind {
+            Kind::Webrtc(live) => live.plane(),
+            Kind::Memory(_) => panic!("no QUIC in memory"),
+        }
+    }
+
     /// What the kernel granted for socket buffers; `None` where there are no sockets.
     pub fn socket_buffers(&self) -> Option<SocketBuffers> {
         match &self.kind {

@@ -153,12 +153,19 @@ fn b_018_modes_and_times_that_no_file_should_have() {
 fn b_019_hidden_names_are_not_taken_without_a_question() {
     for path in [json!([".bashrc"]), json!([".ssh", "authorized_keys"])] {
         let (world, server) = (World::new(), TestServer::start());
-        let (receiver, mut sender) = meet_in(&world, &server, &world.home(), &[]);
+        let (receiver, mut sender) = meet(&world, &server, &[]);
         sender.offer(&json!({"path": path, "kind": "file", "size": 1}).to_string());
         assert_eq!(sender.hear_until("decline").name(), "decline");
         receiver.end().expect_exit(11);
         world.expect_no_trace();
     }
+}
+
+#[test]
+fn b_019_the_home_folder_is_not_filled_unseen() {
+    let world = World::new();
+    let home = world.home().to_string_lossy().into_owned();
+    world.run(&["recv", "123456", "--yes", "-o", &home]).end().expect_exit(11).expect_says("--allow-hidden");
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn b_031_more_entries_than_the_limit() {
 
 #[test]
 fn b_031_more_than_the_disk_holds_is_refused_before_a_byte_flows() {
-    let mut scene = Scene::greeted();
+    let mut scene = Scene::greeted_with(&["--max-size", "100000TB"]);
     scene.sender.offer(&format!(r#"{{"path":["film"],"kind":"file","size":{}}}"#, 1_u64 << 55));
     let said = scene.sender.hear_out();
     assert_eq!(said.last(), Some(&Ctl::Decline { reason: DeclineReason::Disk }), "{said:?}");
@@ -318,8 +318,13 @@ struct Scene {
 impl Scene {
     /// Both have greeted each other.
     fn greeted() -> Self {
+        Self::greeted_with(&[])
+    }
+
+    /// The same with more arguments.
+    fn greeted_with(more: &[&str]) -> Self {
         let (world, server) = (World::new(), TestServer::start());
-        let (receiver, mut sender) = meet(&world, &server, &[]);
+        let (receiver, mut sender) = meet(&world, &server, more);
         let Ctl::Hello(hello) = sender.hear_until("hello") else { panic!("no hello") };
         assert_eq!(hello.role, Role::Receives);
         Self { world, _server: server, receiver, sender }

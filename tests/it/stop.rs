@@ -109,7 +109,7 @@ fn b_021_a_receiver_who_declines_leaves_no_trace_and_tells_the_sender() {
     let film = world.file("film", "content");
     let sender = world.send(&server.url(), &[&film]);
     let receiver = world.run_on_terminal(&["recv", "--server", &server.url(), &sender.code()]);
-    receiver.until_says("Receive film, 1 entry, 7 B? [Y/n]");
+    receiver.until_says("Receive film (7 B)? [Y/n]");
     receiver.type_line("n");
     receiver.end().expect_exit(11).expect_says("declined");
     sender.end().expect_exit(11).expect_says("declined");

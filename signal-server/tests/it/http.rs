@@ -32,23 +32,31 @@ async fn it_describes_itself() {
 }
 
 #[tokio::test]
-async fn a_link_opened_in_a_browser_finds_a_page_that_loads_and_runs_nothing() {
+async fn a_link_opened_in_a_browser_finds_the_web_client_or_a_page_that_says_that_there_is_none() {
     let server = TestServer::start();
     let answer = server.get("/").await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"));
-    assert!(answer.contains("p2pshare recv"));
     for header in [
         "content-security-policy: default-src 'none';",
+        "script-src 'self';",
         "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
         "x-content-type-options: nosniff",
         "referrer-policy: no-referrer",
         "cross-origin-opener-policy: same-origin",
+        "cache-control: no-store",
     ] {
         assert!(answer.contains(header), "{header}");
     }
-    for nothing in ["<script", "<style", "src=", "href="] {
-        assert!(!answer.contains(nothing), "{nothing}");
+    assert!(!answer.contains("'unsafe-") && !answer.contains("<style") && !answer.contains("http-equiv"));
+    assert!(answer.contains("p2pshare recv"));
+    for loaded in answer.split("src=\"").skip(1).filter_map(|rest| rest.split_once('"')) {
+        let file = server.get(loaded.0).await;
+        assert!(file.starts_with("HTTP/1.1 200 OK\r\n"), "{}", loaded.0);
+        assert!(file.contains("content-type: text/javascript"), "{}", loaded.0);
+        assert!(file.contains("immutable") && file.contains("default-src 'none'"), "{}", loaded.0);
     }
+    assert_eq!(answer.matches("<script").count(), answer.matches("src=\"/assets/").count(), "a script of its own");
 }
 
 #[tokio::test]

@@ -108,6 +108,7 @@ impl Guests {
     }
 
     /// Passes on what the server brings for a guest.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what concerns no guest is only noted")]
     pub(super) fn deliver(&mut self, message: ServerMessage) {
         let (cid, mail) = match message {
             ServerMessage::From { cid, body } => (cid, Mail::Body(body)),

@@ -60,7 +60,7 @@ fn a_chunk_that_is_not_what_was_promised_never_reaches_the_disk() {
             bytes[500_000] ^= 1;
             SinkJob::Write { entry, offset, pieces: vec![bytes.into()], hash }
         }
-        other @ (SinkJob::Commit { .. } | SinkJob::Finish) => other,
+        other @ (SinkJob::Commit { .. } | SinkJob::Discard { .. } | SinkJob::Finish) => other,
     };
     sink.submit(flipped);
     let short = Bytes::from_static(b"short");

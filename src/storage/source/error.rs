@@ -43,7 +43,6 @@ pub enum SourceError {
 
 /// Why a chunk was not read.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum ReadError {
     /// The file is not the one that was offered: its size, time, or place on the disk differs.
     #[error("the file has changed since it was offered")]

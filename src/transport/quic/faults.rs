@@ -43,7 +43,7 @@ impl Faults {
         if sent >= self.passing.load(Ordering::Relaxed) {
             return Ok(());
         }
-        if !self.corrupting.load(Ordering::Relaxed) || sent % 10 != 0 {
+        if !self.corrupting.load(Ordering::Relaxed) || !sent.is_multiple_of(10) {
             return send(transmit);
         }
         let mut contents = transmit.contents.to_vec();

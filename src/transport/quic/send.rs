@@ -40,7 +40,7 @@ impl Sending {
     /// Sends over QUIC from now on. Where the peer's answers come out is needed once.
     pub(super) fn use_quic(&mut self, writer: Writer, answers: Option<mpsc::Receiver<Got>>) {
         self.writer = Some(writer);
-        self.answers = answers.or(self.answers.take());
+        self.answers = answers.or_else(|| self.answers.take());
     }
 
     /// Sends a frame, and first what waits from before.

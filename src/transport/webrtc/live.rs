@@ -119,6 +119,11 @@ impl Live {
         }
     }
 
+    #[cfg(test)]
+    pub(in crate::transport) fn plane(&self) -> &Plane {
+        &self.guard.plane
+    }
+
     pub(in crate::transport) fn data_plane(&self) -> DataPlane {
         self.guard.plane.carries()
     }

@@ -117,7 +117,7 @@ impl HostileGuest {
             let mut machine = GuestPairing::new(&secret, &room, GuestOptions::default(), entropy, now);
             let (dialing, offer) = Dialing::offer(&TransportConfig::default()).await.unwrap();
             machine.handle_input(Input::LocalDescription(edit(offer)), now).unwrap();
-            let machine = Machine::Guest(machine);
+            let machine = Machine::Guest(Box::new(machine));
             let pairing = Pairing { machine, dialing, outgoing, incoming, cid: Cid::HOST, edit };
             timeout(PATIENCE, pairing.run()).await.expect("a pairing in time")
         })?;
@@ -328,7 +328,7 @@ pub(crate) async fn send_data(sender: &ChannelSender, entry: u32, offset: u64, b
 
 enum Machine {
     Host(HostPairing),
-    Guest(GuestPairing),
+    Guest(Box<GuestPairing>),
 }
 
 struct Pairing {

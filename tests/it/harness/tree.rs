@@ -55,11 +55,6 @@ impl Tree {
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
-
-    /// The same tree with paths changed; those that become `None` are left out.
-    pub(crate) fn renamed(self, name: impl Fn(&str) -> Option<String>) -> Self {
-        Self(self.0.into_iter().filter_map(|(path, node)| Some((name(&path)?, node))).collect())
-    }
 }
 
 impl fmt::Debug for Tree {

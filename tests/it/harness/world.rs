@@ -62,6 +62,8 @@ impl World {
             .env("PATH", "/usr/bin:/bin")
             .env("LANG", "C.UTF-8")
             .env("TERM", "xterm")
+            // Whoever is lost in a test does not come back.
+            .env("P2PSHARE_RETRY", "0s")
             .env("HOME", self.home())
             .env("XDG_CONFIG_HOME", self.home().join("config"))
             .env("XDG_STATE_HOME", self.home().join("state"))

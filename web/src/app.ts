@@ -1,0 +1,346 @@
+// What a person can do, and what follows from it. Keeps the state; draws nothing.
+
+import { Disk } from "./disk/disk.ts";
+import type { StoreKind } from "./disk/messages.ts";
+import { Failure, type FailureReason } from "./failure.ts";
+import { random } from "./net/random.ts";
+import { parseCode } from "./protocol/code.ts";
+import { parseFragment } from "./protocol/link.ts";
+import { DEFAULT_COST, preparePassword, type StretchedPassword } from "./protocol/password.ts";
+import { isSameSecret, type GuestSecret } from "./protocol/pairing/secret.ts";
+import { CodeGuard } from "./protocol/share_guard.ts";
+import { hearDirection, Joining } from "./session/joining.ts";
+import { Download } from "./download.ts";
+import { Upload } from "./upload.ts";
+import { addItems, itemOfFile, itemOfText, itemsOfDrop, Source, type Item } from "./session/source.ts";
+import { Share } from "./share.ts";
+import type { Screen, ShareSettings, State, Theme } from "./state.ts";
+import { keepAwake } from "./ui/wake.ts";
+
+const HOME: Screen = { t: "home", codeError: undefined, nameplate: "" };
+
+export class App {
+  #state: State;
+  readonly #draw: (state: State) => void;
+  readonly #disk = new Disk();
+  /** The invitation in use, for another try. */
+  #secret: GuestSecret | undefined;
+  #guard: { readonly secret: GuestSecret; readonly guard: CodeGuard } | undefined;
+  #joining: Joining | undefined;
+  #download: Download | undefined;
+  #upload: Upload | undefined;
+  #share: Share | undefined;
+  #answerPassword: ((password: string) => void) | undefined;
+  #answerNumber: ((same: boolean) => void) | undefined;
+
+  constructor(state: State, draw: (state: State) => void) {
+    this.#state = state;
+    this.#draw = draw;
+    void this.#disk.ask({ t: "sweep" }).catch(() => undefined);
+    addEventListener("beforeunload", (event) => {
+      if (this.isBusy) event.preventDefault();
+    });
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Whether closing the page would end something that is under way. */
+  get isBusy(): boolean {
+    const { screen } = this.#state;
+    if (screen.t === "share") return screen.guests.some((guest) => guest.stage === "moving");
+    return screen.t === "receiving" || screen.t === "sending";
+  }
+
+  update(change: Partial<State>): void {
+    this.#state = { ...this.#state, ...change };
+    keepAwake(this.isBusy);
+    this.#draw(this.#state);
+  }
+
+  show(screen: Screen): void {
+    this.update({ screen });
+  }
+
+  fail(reason: FailureReason): void {
+    const isFinal = reason.t === "bind_mismatch" || (reason.t === "pairing" && FINAL.has(reason.code));
+    this.show({ t: "failed", reason, canRetry: this.#secret !== undefined && !isFinal });
+  }
+
+  setTheme(theme: Theme): void {
+    try {
+      localStorage.setItem("theme", theme);
+    } catch {
+      // A browser that keeps nothing forgets the theme.
+    }
+    this.update({ theme });
+  }
+
+  /** Back to the start; whatever is under way ends. */
+  home(): void {
+    this.#joining?.stop();
+    this.#download?.stop();
+    this.#upload?.stop();
+    this.#share?.stop();
+    this.#joining = this.#download = this.#upload = this.#share = undefined;
+    this.#secret = undefined;
+    forget();
+    this.update({ screen: HOME, items: [] });
+  }
+
+  // ---- Receiving
+
+  /** Follows what stands behind the `#` of the address. */
+  openFragment(fragment: string): void {
+    const parsed = parseFragment(fragment);
+    if ("error" in parsed) {
+      this.show({ t: "bad_link", error: parsed.error });
+      return;
+    }
+    remember(fragment);
+    void this.join({ t: "link", link: parsed.link });
+  }
+
+  enterCode(text: string): void {
+    const parsed = parseCode(text);
+    if ("error" in parsed) {
+      const nameplate = this.#state.screen.t === "home" ? this.#state.screen.nameplate : "";
+      this.show({ t: "home", codeError: parsed.error, nameplate });
+    } else {
+      void this.join({ t: "code", code: parsed.code });
+    }
+  }
+
+  retry(): void {
+    if (this.#secret) void this.join(this.#secret);
+  }
+
+  async join(secret: GuestSecret): Promise<void> {
+    this.#secret = secret;
+    const guard = this.#guardOf(secret);
+    if (!guard.mayTry) {
+      this.fail({ t: "code_spent" });
+      return;
+    }
+    const joining = new Joining(secret, {
+      step: (step) => this.show({ t: "joining", step }),
+      askPassword: (left, salt, cost) => this.#askPassword(left, salt, cost),
+      confirm: (digits) => this.#confirm(digits),
+    });
+    this.#joining = joining;
+    try {
+      const peer = await joining.run();
+      const direction = await hearDirection(peer);
+      if (this.#joining !== joining) {
+        peer.close();
+        return;
+      }
+      if (direction === "sends") {
+        this.#download = new Download(peer, this.#disk, this);
+        this.#download.start();
+      } else {
+        this.#upload = new Upload(peer, this.#disk, this);
+        this.#upload.start();
+      }
+    } catch (error) {
+      guard.failed(joining.isExposed);
+      if (this.#joining === joining) this.fail(reasonOf(error));
+    }
+  }
+
+  #guardOf(secret: GuestSecret): CodeGuard {
+    if (!this.#guard || !isSameSecret(this.#guard.secret, secret)) this.#guard = { secret, guard: new CodeGuard() };
+    return this.#guard.guard;
+  }
+
+  async #askPassword(attemptsLeft: number, salt: StretchedPassword["salt"], cost: StretchedPassword["cost"]): Promise<StretchedPassword> {
+    const wasWrong = this.#state.screen.t === "password";
+    const ask = { t: "password", attemptsLeft, wasWrong } as const;
+    for (let error: "empty" | "too_long" | "control_character" | undefined; ; ) {
+      this.show({ ...ask, isBusy: false, error });
+      const typed = await new Promise<string>((resolve) => (this.#answerPassword = resolve));
+      const result = preparePassword(typed);
+      if ("prepared" in result) {
+        this.show({ ...ask, isBusy: true, error: undefined });
+        return this.#disk.ask({ t: "stretch", prepared: result.prepared, salt, cost });
+      }
+      error = result.error;
+    }
+  }
+
+  givePassword(password: string): void {
+    this.#answerPassword?.(password);
+  }
+
+  #confirm(digits: string): Promise<boolean> {
+    this.show({ t: "verify", digits, isAnswered: false });
+    return new Promise((resolve) => {
+      this.#answerNumber = (same) => {
+        this.show({ t: "verify", digits, isAnswered: true });
+        resolve(same);
+      };
+    });
+  }
+
+  /** Says whether both sides show the same number: of the own pairing, or of a guest's. */
+  answerNumber(same: boolean): void {
+    if (this.#state.screen.t === "share") this.#share?.answerNumber(same);
+    else this.#answerNumber?.(same);
+  }
+
+  choose(entry: number | "all", isChosen: boolean): void {
+    this.#download?.choose(entry, isChosen);
+  }
+
+  accept(): void {
+    void this.#download?.accept();
+  }
+
+  decline(): void {
+    this.#download?.decline();
+    this.home();
+  }
+
+  pause(paused: boolean): void {
+    this.#download?.pause(paused);
+    this.#upload?.pause(paused);
+  }
+
+  save(entry: number | "all"): void {
+    this.#download?.save(entry);
+  }
+
+  // ---- Sending
+
+  addFiles(files: Iterable<File>): void {
+    this.addItems([...files].map((file) => itemOfFile(file)));
+  }
+
+  addText(text: string): void {
+    if (text !== "") this.addItems([itemOfText(text)]);
+  }
+
+  async addDrop(transfer: DataTransfer): Promise<void> {
+    this.addItems(await itemsOfDrop(transfer));
+  }
+
+  addItems(items: readonly Item[]): void {
+    const { t } = this.#state.screen;
+    const items_ = addItems(this.#state.items, items);
+    if (t === "home" || t === "inbox") this.update({ items: items_ });
+    else if (t === "failed" || t === "received" || t === "sent" || t === "bad_link") {
+      this.home();
+      this.update({ items: items_ });
+    }
+  }
+
+  /** Takes what was chosen back: everything at a top-level name. */
+  removeItem(top: string): void {
+    this.update({ items: this.#state.items.filter((item) => item.path[0] !== top) });
+  }
+
+  clearItems(): void {
+    this.update({ items: [] });
+  }
+
+  set(change: Partial<ShareSettings>): void {
+    this.update({ settings: { ...this.#state.settings, ...change } });
+  }
+
+  /** Opens a share of what was chosen. */
+  async share(): Promise<void> {
+    const { items, settings } = this.#state;
+    const share = new Share(new Source(items), this.#disk, this);
+    this.#share = share;
+    const hasPassword = settings.password !== "";
+    this.show({
+      t: "share",
+      code: "",
+      link: "",
+      guests: [],
+      isOnline: true,
+      notice: undefined,
+      digits: undefined,
+      hasPassword,
+      copied: undefined,
+    });
+    const prepared = preparePassword(settings.password);
+    const password =
+      hasPassword && "prepared" in prepared
+        ? await this.#disk.ask({ t: "stretch", prepared: prepared.prepared, salt: random(16), cost: DEFAULT_COST })
+        : undefined;
+    await share.start({ password, max: settings.many ? undefined : 1, verify: settings.verify });
+  }
+
+  unlockPassword(): void {
+    this.#share?.unlockPassword();
+  }
+
+  /** Sends what was chosen to an inbox. */
+  sendToInbox(): void {
+    this.#upload?.send(new Source(this.#state.items));
+    this.update({ items: [] });
+  }
+
+  copied(what: "link" | "code"): void {
+    const { screen } = this.#state;
+    if (screen.t === "share") this.show({ ...screen, copied: what });
+  }
+
+  /** A transfer reached its end, so that nothing is left to go back to. */
+  finished(): void {
+    this.#secret = undefined;
+    forget();
+  }
+}
+
+export function reasonOf(error: unknown): FailureReason {
+  if (error instanceof Failure) return error.reason;
+  return { t: "internal", detail: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
+}
+
+/** Where received bytes are to lie until they are saved. */
+export async function storeFor(disk: Disk, bytes: number): Promise<StoreKind> {
+  if (bytes <= MEMORY_MAX) return "memory";
+  const { opfs, idb } = await disk.ask({ t: "probe" });
+  return opfs ? "opfs" : idb ? "idb" : "memory";
+}
+
+// A reload shall find the share again although the address no longer names it: the tab itself remembers.
+
+function remember(fragment: string): void {
+  try {
+    sessionStorage.setItem("share", fragment);
+  } catch {
+    // A browser that keeps nothing has to be given the link again.
+  }
+}
+
+export function recall(): string | undefined {
+  try {
+    return sessionStorage.getItem("share") ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function forget(): void {
+  try {
+    sessionStorage.removeItem("share");
+  } catch {
+    // Nothing was kept.
+  }
+}
+
+/** After these the same invitation must not be tried again. */
+const FINAL: ReadonlySet<string> = new Set([
+  "host_key_mismatch",
+  "security_mismatch",
+  "short_number_rejected",
+  "not_active",
+  "password_locked",
+]);
+
+/** The most that is kept in memory while it arrives: phones have little. */
+const MEMORY_MAX = 32 * 1024 * 1024;

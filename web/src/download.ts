@@ -1,0 +1,249 @@
+// One share that this page receives: the offer, the person's choice, the transfer and what is done with the files.
+
+import { reasonOf, storeFor, type App } from "./app.ts";
+import type { Disk } from "./disk/disk.ts";
+import type { StoredEntry, StoreKind } from "./disk/messages.ts";
+import { save } from "./disk/save.ts";
+import { zip, type ZipEntry } from "./disk/zip.ts";
+import { Failure } from "./failure.ts";
+import type { Peer } from "./net/peer.ts";
+import { utf8 } from "./protocol/bytes.ts";
+import { hashOf } from "./protocol/hash.ts";
+import { localPaths } from "./protocol/local_name.ts";
+import type { Offer } from "./protocol/offer.ts";
+import type { ReceiverEvent } from "./protocol/receiver.ts";
+import { Receiving } from "./session/receiving.ts";
+import { NO_PROGRESS, type Progress } from "./state.ts";
+import { Meter } from "./ui/meter.ts";
+
+interface Saved {
+  readonly file: Blob;
+  readonly crc: number;
+}
+
+export class Download {
+  readonly #app: App;
+  readonly #peer: Peer;
+  readonly #disk: Disk;
+  readonly #receiving: Receiving;
+  readonly #meter = new Meter();
+  #from = "";
+  #offer: Offer | undefined;
+  #names: readonly string[] = [];
+  #chosen: ReadonlySet<number> = new Set();
+  #store: StoreKind = "memory";
+  #progress: Progress = NO_PROGRESS;
+  readonly #texts: string[] = [];
+  readonly #skipped = new Set<number>();
+  readonly #files = new Map<number, Saved>();
+  #watch: ReturnType<typeof setInterval> | undefined;
+  #isOver = false;
+
+  constructor(peer: Peer, disk: Disk, app: App) {
+    this.#app = app;
+    this.#peer = peer;
+    this.#disk = disk;
+    this.#receiving = new Receiving(peer, disk, {
+      event: (event) => this.#hear(event),
+      disturbed: (isDisturbed) => this.#move({ isDisturbed }),
+      settle: () => this.#settle(),
+    });
+  }
+
+  start(): void {
+    this.#receiving.done.then(
+      () => this.#done(),
+      (error: unknown) => {
+        this.#end();
+        if (!this.#isOver) this.#app.fail(reasonOf(error));
+      },
+    );
+    this.#receiving.start();
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    this.#end();
+    this.#receiving.stop("canceled");
+  }
+
+  pause(paused: boolean): void {
+    this.#receiving.pause(paused);
+    this.#move({ isPaused: paused });
+  }
+
+  #hear(event: ReceiverEvent): void {
+    switch (event.t) {
+      case "peer":
+        this.#from = event.hello.name;
+        break;
+      case "offered":
+        void this.#show(event.offer);
+        break;
+      case "progress": {
+        const speed = this.#meter.note(event.bytes, performance.now());
+        this.#move({ bytes: event.bytes, entries: event.entries, speed });
+        break;
+      }
+      case "text":
+        this.#texts.push(event.text);
+        break;
+      case "skipped":
+        this.#skipped.add(event.entry);
+        break;
+      case "entry_done":
+        break;
+    }
+  }
+
+  async #show(offer: Offer): Promise<void> {
+    this.#offer = offer;
+    this.#names = localPaths(offer.entries);
+    this.#chosen = new Set(offer.entries.keys());
+    this.#store = await storeFor(this.#disk, offer.bytes);
+    const saved = await this.#disk
+      .ask({ t: "leftover", kind: this.#store, entries: this.#stored(this.#chosen) })
+      .then(({ bytes }) => bytes, () => 0);
+    if (this.#isOver) return;
+    const estimate = "storage" in navigator ? await navigator.storage.estimate().catch(() => undefined) : undefined;
+    const free = estimate?.quota === undefined ? undefined : estimate.quota - (estimate.usage ?? 0);
+    this.#app.show({
+      t: "offer",
+      from: this.#from,
+      entries: offer.entries,
+      chosen: this.#chosen,
+      saved,
+      store: this.#store,
+      free: this.#store === "memory" ? undefined : free,
+      isBusy: false,
+    });
+  }
+
+  choose(entry: number | "all", isChosen: boolean): void {
+    const { screen } = this.#app.state;
+    if (screen.t !== "offer") return;
+    const chosen = new Set(this.#chosen);
+    for (const id of entry === "all" ? screen.entries.keys() : [entry]) {
+      if (isChosen) chosen.add(id);
+      else chosen.delete(id);
+    }
+    this.#chosen = chosen;
+    this.#app.show({ ...screen, chosen });
+  }
+
+  /** Files with bytes of their own; texts are shown and never stored. */
+  #stored(chosen: ReadonlySet<number>): StoredEntry[] {
+    return [...chosen].sort((a, b) => a - b).flatMap((id) => {
+      const entry = this.#offer?.entry(id);
+      if (!entry || (entry.kind !== "file" && entry.kind !== "stream")) return [];
+      const key = hashOf(utf8(JSON.stringify([entry.path, entry.size, entry.mtime ?? null]))).slice(0, 32);
+      return [{ id, key, size: entry.size }];
+    });
+  }
+
+  async accept(): Promise<void> {
+    const { screen } = this.#app.state;
+    if (screen.t !== "offer" || screen.isBusy) return;
+    this.#app.show({ ...screen, isBusy: true });
+    const entries = [...this.#chosen].sort((a, b) => a - b);
+    const total = entries.reduce((sum, id) => sum + (this.#offer?.entry(id)?.size ?? 0), 0);
+    if ("storage" in navigator && this.#store !== "memory") void navigator.storage.persist().catch(() => false);
+    this.#progress = { ...NO_PROGRESS, total, entryTotal: entries.length };
+    try {
+      const stored = this.#stored(this.#chosen);
+      await this.#receiving.accept(this.#store, entries, stored, this.#isArchive(stored.map(({ id }) => id)));
+    } catch (error) {
+      const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      this.#isOver = true;
+      this.#app.fail(new Failure({ t: "disk", detail }).reason);
+      return;
+    }
+    this.#watch = setInterval(() => void this.#look(), 1_000);
+    void this.#look();
+  }
+
+  decline(): void {
+    this.#isOver = true;
+    this.#receiving.decline("declined");
+  }
+
+  async #look(): Promise<void> {
+    const path = await this.#peer.path().catch(() => undefined);
+    if (path) this.#move({ path });
+  }
+
+  #move(change: Partial<Progress>): void {
+    this.#progress = { ...this.#progress, ...change };
+    const { screen } = this.#app.state;
+    const isShown = screen.t === "receiving" || (screen.t === "offer" && screen.isBusy);
+    if (this.#isOver || !isShown || (screen.t === "offer" && change.bytes === undefined)) return;
+    const isSaving = screen.t === "receiving" && screen.isSaving;
+    this.#app.show({ t: "receiving", from: this.#from, progress: this.#progress, store: this.#store, isSaving });
+  }
+
+  /** Looks that every file can be read before the sender is told that all is well. */
+  async #settle(): Promise<void> {
+    const { screen } = this.#app.state;
+    if (screen.t === "receiving") this.#app.show({ ...screen, isSaving: true });
+    for (const { id } of this.#stored(this.#chosen)) {
+      if (!this.#skipped.has(id)) this.#files.set(id, await this.#disk.ask({ t: "file", entry: id }));
+    }
+  }
+
+  #done(): void {
+    this.#end();
+    this.#app.finished();
+    const files = [...this.#files].map(([id, { file }]) => ({ id, name: this.#names[id] ?? "file", size: file.size }));
+    const isArchive = this.#isArchive(files.map(({ id }) => id));
+    this.#app.show({
+      t: "received",
+      from: this.#from,
+      received: { texts: this.#texts, files, isArchive, skipped: this.#skipped.size },
+      progress: this.#progress,
+    });
+    this.save("all");
+  }
+
+  /** Whether these files are saved as one archive: several, or one in a folder. */
+  #isArchive(files: readonly number[]): boolean {
+    return files.length > 1 || files.some((id) => (this.#names[id] ?? "").includes("/"));
+  }
+
+  /** Saves one file, or everything: several files as one archive. */
+  save(which: number | "all"): void {
+    const [only] = this.#files.keys();
+    if (only === undefined) return;
+    const isArchive = this.#isArchive([...this.#files.keys()]);
+    const id = which === "all" ? (isArchive ? undefined : only) : which;
+    if (id === undefined) {
+      save(this.#archive(), this.#archiveName());
+      return;
+    }
+    const file = this.#files.get(id)?.file;
+    if (file) save(file, (this.#names[id] ?? "file").split("/").at(-1) ?? "file");
+  }
+
+  #archive(): Blob {
+    const entries: ZipEntry[] = [];
+    for (const id of [...this.#chosen].sort((a, b) => a - b)) {
+      const entry = this.#offer?.entry(id);
+      const stored = this.#files.get(id);
+      const name = this.#names[id] ?? "";
+      const time = entry?.mtime === undefined ? undefined : entry.mtime / 1_000_000;
+      if (entry?.kind === "dir") entries.push({ name: `${name}/`, file: undefined, crc: 0, time });
+      else if (stored) entries.push({ name, file: stored.file, crc: stored.crc, time });
+    }
+    return zip(entries);
+  }
+
+  /** Named after the folder that everything lies in, if there is one. */
+  #archiveName(): string {
+    const tops = new Set([...this.#files.keys()].map((id) => (this.#names[id] ?? "").split("/")[0] ?? ""));
+    const [top] = tops;
+    return tops.size === 1 && top ? `${top}.zip` : "p2pshare.zip";
+  }
+
+  #end(): void {
+    clearInterval(this.#watch);
+  }
+}

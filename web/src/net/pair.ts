@@ -1,0 +1,173 @@
+// Drives one pairing: the machine, the server's mail and the connection that is being set up.
+
+import { Failure } from "../failure.ts";
+import type { Bytes } from "../protocol/bytes.ts";
+import type { SessionKeys } from "../protocol/keys.ts";
+import { PairingError } from "../protocol/pairing/error.ts";
+import type { GuestPairing } from "../protocol/pairing/guest.ts";
+import type { HostPairing } from "../protocol/pairing/host.ts";
+import type { Input, Output } from "../protocol/pairing/messages.ts";
+import type { PasswordCost, StretchedPassword } from "../protocol/password.ts";
+import { bind } from "./bind.ts";
+import { Peer } from "./peer.ts";
+
+/** What a pairing needs of its surroundings. */
+export interface PairingHost {
+  send(body: Bytes): void;
+  /** Both sides are proven; the connection follows. */
+  paired(): void;
+  askPassword(attemptsLeft: number, salt: Bytes, cost: PasswordCost): Promise<StretchedPassword>;
+  confirm(digits: string): Promise<boolean>;
+  wrongPassword(attemptsLeft: number): void;
+  /** The host counts a proof before anything is sent on. */
+  judged?(error: PairingError): void;
+}
+
+/** A pairing under way; `done` is the bound connection. */
+export class Pairing {
+  readonly done: Promise<Peer>;
+  readonly #machine: GuestPairing | HostPairing;
+  readonly #host: PairingHost;
+  readonly #peer: Peer;
+  readonly #isGuest: boolean;
+  #keys: SessionKeys | undefined;
+  #isOpen = false;
+  #isOver = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #openTimer: ReturnType<typeof setTimeout> | undefined;
+  #resolve!: (peer: Peer) => void;
+  #reject!: (failure: Error) => void;
+  /** What the stack is told, in its order. */
+  #stack: Promise<void> = Promise.resolve();
+
+  constructor(machine: GuestPairing | HostPairing, isGuest: boolean, iceServers: RTCIceServer[], host: PairingHost) {
+    this.#machine = machine;
+    this.#isGuest = isGuest;
+    this.#host = host;
+    this.done = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.#peer = new Peer(iceServers, {
+      candidate: (candidate) => this.feed({ t: "local_candidate", candidate }),
+      open: () => {
+        this.#isOpen = true;
+        this.#bindWhenReady();
+      },
+      failed: () => this.fail(new Failure({ t: "no_path" })),
+    });
+    if (isGuest) this.#later(async () => this.feed({ t: "local_description", sdp: await this.#peer.offer() }));
+    this.#carryOut();
+  }
+
+  /** Whether both sides are proven, so that the server is needed for late candidates only. */
+  get isPaired(): boolean {
+    return this.#keys !== undefined;
+  }
+
+  feed(input: Input): void {
+    if (this.#isOver) return;
+    try {
+      this.#machine.handleInput(input, performance.now());
+    } catch (error) {
+      if (!(error instanceof PairingError)) throw error;
+      this.#host.judged?.(error);
+      this.#carryOut();
+      this.fail(new Failure({ t: "pairing", code: error.code, byPeer: error.byPeer }));
+      return;
+    }
+    this.#carryOut();
+  }
+
+  /** Stops; the peer is told. */
+  cancel(): void {
+    this.feed({ t: "canceled" });
+    this.fail(new Failure({ t: "stopped" }));
+  }
+
+  fail(failure: Failure): void {
+    if (this.#isOver) return;
+    this.#end();
+    this.#peer.close();
+    this.#reject(failure);
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#openTimer);
+  }
+
+  #carryOut(): void {
+    for (;;) {
+      const output = this.#machine.pollOutput();
+      if (output.t === "wait") {
+        clearTimeout(this.#timer);
+        const { until } = output;
+        if (until === undefined) return;
+        this.#timer = setTimeout(() => this.feed({ t: "timed_out" }), Math.max(0, until - performance.now()) + 1);
+        return;
+      }
+      this.#perform(output);
+    }
+  }
+
+  #perform(output: Exclude<Output, { t: "wait" }>): void {
+    switch (output.t) {
+      case "send":
+        this.#host.send(output.bytes);
+        break;
+      case "remote_description":
+        this.#later(() => this.#describe(output.sdp.text));
+        break;
+      case "remote_candidate":
+        this.#later(() => this.#peer.addCandidate(output.candidate));
+        break;
+      case "ask_password":
+        void this.#host
+          .askPassword(output.attemptsLeft, output.salt, output.cost)
+          .then((stretched) => this.feed({ t: "password", stretched }), () => this.cancel());
+        break;
+      case "show_short_number":
+        void this.#host.confirm(output.digits).then((same) => this.feed({ t: "confirmed", same }));
+        break;
+      case "wrong_password":
+        this.#host.wrongPassword(output.attemptsLeft);
+        break;
+      case "paired":
+        this.#keys = output.keys;
+        this.#openTimer = setTimeout(() => this.fail(new Failure({ t: "no_path" })), OPEN_MAX);
+        this.#host.paired();
+        this.#bindWhenReady();
+        break;
+    }
+  }
+
+  /** Hands the peer's description to the stack: a guest has its answer now, a host makes one. */
+  async #describe(sdp: string): Promise<void> {
+    if (this.#isGuest) await this.#peer.acceptAnswer(sdp);
+    else this.feed({ t: "local_description", sdp: await this.#peer.answer(sdp) });
+  }
+
+  #later(work: () => Promise<void>): void {
+    this.#stack = this.#stack.then(work).catch((error: unknown) => {
+      this.fail(error instanceof Failure ? error : new Failure({ t: "internal", detail: String(error) }));
+    });
+  }
+
+  #bindWhenReady(): void {
+    const keys = this.#keys;
+    if (!keys || !this.#isOpen || this.#isOver) return;
+    this.#end();
+    bind(this.#peer, keys).then(
+      () => this.#resolve(this.#peer),
+      (error: unknown) => {
+        this.#peer.close();
+        this.#reject(error instanceof Failure ? error : new Failure({ t: "internal", detail: String(error) }));
+      },
+    );
+  }
+}
+
+/** How long the search for a path may take once both sides are proven. */
+const OPEN_MAX = 30_000;

@@ -1,0 +1,259 @@
+// One peer connection with its two lanes, `ctl` and `data`: both ordered, reliable and negotiated by number.
+
+import { sha256 } from "@noble/hashes/sha2.js";
+
+import { Failure } from "../failure.ts";
+import { utf8, type Bytes } from "../protocol/bytes.ts";
+import type { Connection } from "../protocol/keys.ts";
+import { DATA_PAYLOAD_BYTES } from "../protocol/limits.ts";
+import { HEADER_BYTES } from "../protocol/data_frame.ts";
+import { parseSdp, type Candidate, type SdpKind } from "../protocol/sdp.ts";
+
+/** What arrives. */
+export interface PeerHandler {
+  ctl(frame: Uint8Array): void;
+  data(message: ArrayBuffer): void;
+  /** The data lane has room again. */
+  drained(): void;
+  /** Nothing arrives or leaves for a while; nothing is lost yet. */
+  disturbed(isDisturbed: boolean): void;
+  /** The connection is over; said once. */
+  lost(): void;
+}
+
+/** What happens while the connection is set up. */
+export interface DialHandler {
+  candidate(candidate: Candidate): void;
+  open(): void;
+  failed(): void;
+}
+
+/** The path that packets take, and its round trip in milliseconds. */
+export interface Path {
+  readonly kind: "lan" | "direct" | "relay";
+  readonly roundTrip: number | undefined;
+}
+
+export class Peer {
+  readonly #pc: RTCPeerConnection;
+  readonly #ctl: RTCDataChannel;
+  readonly #data: RTCDataChannel;
+  #dial: DialHandler | undefined;
+  #handler: PeerHandler | undefined;
+  /** What arrived before anybody listened: a few frames, as a peer that is not bound is not answered. */
+  readonly #early: { readonly data: unknown; readonly isCtl: boolean }[] = [];
+  #isOver = false;
+  #patience: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(iceServers: RTCIceServer[], dial: DialHandler) {
+    this.#pc = new RTCPeerConnection({ iceServers });
+    this.#dial = dial;
+    this.#ctl = this.#lane("ctl", 0);
+    this.#data = this.#lane("data", 1);
+    this.#data.bufferedAmountLowThreshold = SEND_BUFFER_LOW;
+    this.#data.onbufferedamountlow = () => this.#handler?.drained();
+    this.#pc.onicecandidate = ({ candidate }) => {
+      if (!candidate || candidate.candidate === "") return;
+      const { candidate: text, sdpMid, sdpMLineIndex } = candidate;
+      this.#dial?.candidate({
+        candidate: text,
+        ...(sdpMid === null ? {} : { sdpMid }),
+        ...(sdpMLineIndex === null ? {} : { sdpMLineIndex }),
+      });
+    };
+    this.#pc.onconnectionstatechange = () => this.#watch();
+  }
+
+  #lane(label: string, id: number): RTCDataChannel {
+    const lane = this.#pc.createDataChannel(label, { negotiated: true, id, ordered: true });
+    lane.binaryType = "arraybuffer";
+    lane.onmessage = ({ data }: MessageEvent<unknown>) => this.#take(data, id === 0);
+    lane.onopen = () => {
+      if (this.#ctl.readyState !== "open" || this.#data.readyState !== "open") return;
+      this.#dial?.open();
+    };
+    lane.onclose = () => this.#end();
+    return lane;
+  }
+
+  async offer(): Promise<string> {
+    await this.#pc.setLocalDescription(await this.#pc.createOffer());
+    return this.#pc.localDescription?.sdp ?? "";
+  }
+
+  async answer(offer: string): Promise<string> {
+    await this.#pc.setRemoteDescription({ type: "offer", sdp: offer });
+    await this.#pc.setLocalDescription(await this.#pc.createAnswer());
+    return this.#pc.localDescription?.sdp ?? "";
+  }
+
+  async acceptAnswer(answer: string): Promise<void> {
+    await this.#pc.setRemoteDescription({ type: "answer", sdp: answer });
+  }
+
+  /** An address that the browser cannot use is no reason to stop. */
+  async addCandidate(candidate: Candidate): Promise<void> {
+    await this.#pc.addIceCandidate({ sdpMid: "0", ...candidate }).catch(() => undefined);
+  }
+
+  get isOpen(): boolean {
+    return !this.#isOver && this.#ctl.readyState === "open" && this.#data.readyState === "open";
+  }
+
+  /** The certificates and ICE names in use. The browser enforces that the peer's certificate is the one described. */
+  connection(): Connection {
+    return {
+      local: endpoint(this.#pc.localDescription),
+      remote: { ...endpoint(this.#pc.remoteDescription), ...this.#presented() },
+    };
+  }
+
+  /** The certificate that the peer really presented, where the browser tells. */
+  #presented(): { fingerprint?: Uint8Array } {
+    const dtls: unknown = this.#pc.sctp?.transport;
+    if (typeof dtls !== "object" || dtls === null || !("getRemoteCertificates" in dtls)) return {};
+    const [certificate] = (dtls as RTCDtlsTransport).getRemoteCertificates();
+    return certificate ? { fingerprint: sha256(new Uint8Array(certificate)) } : {};
+  }
+
+  /** Hands everything to `handler` from here on, what arrived early included. */
+  listen(handler: PeerHandler): void {
+    this.#handler = handler;
+    for (const { data, isCtl } of this.#early.splice(0)) this.#take(data, isCtl);
+    if (this.#isOver) queueMicrotask(() => handler.lost());
+  }
+
+  /** Keeps what arrives until somebody listens again. */
+  unlisten(): void {
+    this.#handler = undefined;
+  }
+
+  /** Puts control frames back, in front of what came meanwhile, for whoever listens next. */
+  giveBack(frames: readonly Uint8Array[]): void {
+    this.#early.unshift(...frames.map((data) => ({ data, isCtl: true })));
+  }
+
+  sendCtl(frame: Bytes): void {
+    this.#send(this.#ctl, frame);
+  }
+
+  sendData(message: Bytes): void {
+    this.#send(this.#data, message);
+  }
+
+  #send(lane: RTCDataChannel, message: Bytes): void {
+    if (lane.readyState !== "open") return;
+    try {
+      lane.send(message);
+    } catch {
+      // Full beyond all limits, or closing: either way nothing more gets through.
+      this.close();
+    }
+  }
+
+  /** Whether the data lane takes another frame. */
+  get hasRoom(): boolean {
+    return this.#data.bufferedAmount < SEND_BUFFER_HIGH;
+  }
+
+  /** Most bytes of payload in one data frame. */
+  get payloadBytes(): number {
+    const max = this.#pc.sctp?.maxMessageSize ?? DATA_PAYLOAD_BYTES;
+    return Math.min(DATA_PAYLOAD_BYTES, max) - HEADER_BYTES;
+  }
+
+  async path(): Promise<Path | undefined> {
+    const stats = await this.#pc.getStats();
+    const byId = new Map<string, Record<string, unknown>>();
+    stats.forEach((report: Record<string, unknown>) => byId.set(String(report.id), report));
+    for (const pair of byId.values()) {
+      if (pair.type !== "candidate-pair" || pair.state !== "succeeded" || pair.nominated !== true) continue;
+      const ends = [byId.get(String(pair.localCandidateId)), byId.get(String(pair.remoteCandidateId))];
+      const rtt = typeof pair.currentRoundTripTime === "number" ? pair.currentRoundTripTime * 1000 : undefined;
+      const isRelayed = ends.some((end) => end?.candidateType === "relay");
+      return { kind: isRelayed ? "relay" : isLocal(ends[1]) ? "lan" : "direct", roundTrip: rtt };
+    }
+    return undefined;
+  }
+
+  /** Lets what was sent leave, for a moment, then closes. */
+  async closeSoon(): Promise<void> {
+    const until = performance.now() + FAREWELL;
+    while (this.isOpen && performance.now() < until) await new Promise((go) => setTimeout(go, 50));
+    this.close();
+  }
+
+  close(): void {
+    clearTimeout(this.#patience);
+    this.#isOver = true;
+    this.#handler = undefined;
+    this.#dial = undefined;
+    this.#pc.close();
+  }
+
+  #take(data: unknown, isCtl: boolean): void {
+    const handler = this.#handler;
+    if (!handler) {
+      if (this.#early.length < EARLY_MAX) this.#early.push({ data, isCtl });
+      else this.close();
+      return;
+    }
+    if (isCtl) handler.ctl(data instanceof Uint8Array ? data : typeof data === "string" ? utf8(data) : new Uint8Array(data as ArrayBuffer));
+    else if (data instanceof ArrayBuffer) handler.data(data);
+  }
+
+  #watch(): void {
+    const state = this.#pc.connectionState;
+    if (state === "failed") {
+      this.#dial?.failed();
+      this.#end();
+    } else if (state === "disconnected") {
+      this.#handler?.disturbed(true);
+      this.#patience ??= setTimeout(() => this.#end(), LOST_AFTER);
+    } else if (state === "connected") {
+      clearTimeout(this.#patience);
+      this.#patience = undefined;
+      this.#handler?.disturbed(false);
+    }
+  }
+
+  #end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#patience);
+    this.#pc.close();
+    this.#handler?.lost();
+  }
+}
+
+function endpoint(description: RTCSessionDescription | null): { fingerprint: Uint8Array; iceUfrag: string } {
+  // A local answer and a remote offer both take part; only the kind's role line differs.
+  const kind: SdpKind = description?.type === "offer" ? "offer" : "answer";
+  const parsed = parseSdp(description?.sdp ?? "", kind);
+  if ("error" in parsed) throw new Failure({ t: "internal", detail: `own description: ${parsed.error}` });
+  return parsed.sdp;
+}
+
+/** Whether the other end's address is inside the local network; browsers hide some of those altogether. */
+function isLocal(end: Record<string, unknown> | undefined): boolean {
+  const address = typeof end?.address === "string" ? end.address : "";
+  return (
+    address === "" ||
+    address.endsWith(".local") ||
+    /^(10\.|127\.|169\.254\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)/.test(address) ||
+    /^(::1$|fe[89ab]|f[cd])/i.test(address)
+  );
+}
+
+/** Bytes that may wait in the data lane: more makes control messages wait behind them and is no faster. */
+const SEND_BUFFER_HIGH = 1 << 20;
+const SEND_BUFFER_LOW = 256 << 10;
+
+/** How long a disturbed connection may take to come back. */
+const LOST_AFTER = 30_000;
+
+/** How long the last control frames may take to leave. */
+const FAREWELL = 2_000;
+
+/** Messages that may come before somebody listens: repeats of the peer's MAC, and the pages of a long offer. */
+const EARLY_MAX = 4096;

@@ -1,0 +1,463 @@
+// The machine of the side that gets the files. It drives the transfer: it asks for ranges, never has more outstanding than
+// its window, and asks for more only while its disk keeps up.
+//
+// Feed it inputs, then drain `pollOutput` until it says `wait`. `handleInput` throws a `TransferError`; its last words are in
+// the outputs then.
+
+import { Assembly, type Whole } from "./assembly.ts";
+import { concat, fromUtf8, type Bytes } from "./bytes.ts";
+import { acceptFrames, decodeCtl, encodeCtl, type AbortCode, type Ctl, type DeclineReason, type Hello, type Range, type SkipReason } from "./ctl.ts";
+import { decodeDataFrame } from "./data_frame.ts";
+import { chunkCount, chunkLength, chunkRange, hashOf, type Hash } from "./hash.ts";
+import { Malformed } from "./json.ts";
+import { Ledger } from "./ledger.ts";
+import {
+  CHUNK_BYTES,
+  CHUNK_RETRIES_MAX,
+  ENTRIES_OPEN_MAX,
+  FAREWELL_MAX,
+  OFFER_BYTES_MAX,
+  PROGRESS_INTERVAL,
+  WANT_RANGES_MAX,
+  WRITE_BACKLOG_BYTES_MAX,
+} from "./limits.ts";
+import { Liveness } from "./liveness.ts";
+import { Offer, type Entry, type EntryKind } from "./offer.ts";
+import { Plan, type PresentChunk } from "./plan.ts";
+import { broken, TransferError } from "./transfer_error.ts";
+import { Window } from "./window.ts";
+
+/** What is taken of an offer: the entries, ascending, and the chunks of them that an earlier session left on disk. */
+export interface Acceptance {
+  readonly entries: readonly number[];
+  readonly present: ReadonlyMap<number, readonly PresentChunk[]>;
+}
+
+export type ReceiverInput =
+  | { readonly t: "ctl"; readonly bytes: Uint8Array }
+  | { readonly t: "data"; readonly message: ArrayBuffer }
+  | { readonly t: "accept"; readonly acceptance: Acceptance }
+  | { readonly t: "decline"; readonly reason: DeclineReason }
+  /** A chunk was verified and written; or it did not match its hash and nothing was. */
+  | { readonly t: "written" | "corrupt"; readonly entry: number; readonly offset: number }
+  /** An entry has its final name; or it cannot be stored, and the others can. */
+  | { readonly t: "committed" | "failed"; readonly entry: number }
+  /** All entries are settled on disk. */
+  | { readonly t: "settled" }
+  /** This side's person pauses or goes on; the sender is told. */
+  | { readonly t: "pause"; readonly paused: boolean }
+  | { readonly t: "stop"; readonly code: AbortCode }
+  | { readonly t: "timed_out" };
+
+export type ReceiverOutput =
+  | { readonly t: "send"; readonly bytes: Bytes }
+  /** Verify a chunk and write it. */
+  | {
+      readonly t: "write";
+      readonly entry: number;
+      readonly offset: number;
+      readonly pieces: readonly Bytes[];
+      readonly hash: Hash;
+    }
+  /** Give an entry its final name; or delete what was written of it, because its source is not what was offered. */
+  | { readonly t: "commit" | "discard"; readonly entry: number }
+  /** Settle what is left to do on disk after the last entry. */
+  | { readonly t: "settle" }
+  | { readonly t: "report"; readonly event: ReceiverEvent }
+  /** Both sides agree that everything was moved; close the channel. */
+  | { readonly t: "finish" }
+  | { readonly t: "wait"; readonly until: number };
+
+export type ReceiverEvent =
+  /** The peer said who it is. Untrusted text. */
+  | { readonly t: "peer"; readonly hello: Hello }
+  /** The offer is complete: answer with `accept` or `decline`. */
+  | { readonly t: "offered"; readonly offer: Offer }
+  /** What the disk has confirmed, resumed bytes included. */
+  | { readonly t: "progress"; readonly bytes: number; readonly entries: number }
+  | { readonly t: "entry_done"; readonly entry: number; readonly root: Hash | undefined }
+  /** A text arrived and is verified. Untrusted. */
+  | { readonly t: "text"; readonly entry: number; readonly text: string }
+  | { readonly t: "skipped"; readonly entry: number; readonly reason: SkipReason };
+
+/** In `settling` the disk settles after the last entry, in `closing` the sender has the last word. */
+type Phase = "greeting" | "listening" | "deciding" | "receiving" | "settling" | "closing" | "finished";
+
+/** One accepted entry. */
+interface Target {
+  readonly kind: EntryKind;
+  readonly size: number;
+  /** Chunks that are not yet verified on disk. */
+  missing: number;
+  /** Whether any of its data was asked for and it has no final name yet. */
+  open: boolean;
+  retries: number;
+}
+
+export class Receiver {
+  #phase: Phase = "greeting";
+  readonly #offer = new Offer();
+  #offerBytes = 0;
+  #pages = 0;
+  readonly #targets = new Map<number, Target>();
+  /** Entries that were accepted and given up; frames about them may still be on their way. */
+  readonly #givenUp = new Set<number>();
+  /** Entries that have neither their final name nor been given up. */
+  #unsettled = 0;
+  #open = 0;
+  readonly #plan = new Plan();
+  readonly #assembly = new Assembly();
+  readonly #ledger = new Ledger();
+  readonly #window: Window;
+  /** Bytes verified on disk and entries under their final name. */
+  #confirmed = { bytes: 0, entries: 0 };
+  #reported = { bytes: 0, entries: 0 };
+  #reportDue: number;
+  readonly #outputs: ReceiverOutput[] = [];
+  readonly #liveness: Liveness;
+  #closingSince = 0;
+  #paused = false;
+
+  /** Starts a transfer on a channel that both sides have bound to the pairing. */
+  constructor(hello: Omit<Hello, "role">, now: number) {
+    this.#window = new Window(now);
+    this.#reportDue = now;
+    this.#liveness = new Liveness(now);
+    this.#send({ t: "hello", ...hello, role: "receives" }, now);
+  }
+
+  handleInput(input: ReceiverInput, now: number): void {
+    if (this.#phase === "finished") return;
+    try {
+      this.#handle(input, now);
+    } catch (thrown) {
+      const error = thrown instanceof Malformed ? broken(thrown.message) : thrown;
+      if (!(error instanceof TransferError)) throw error;
+      this.#phase = "finished";
+      if (error.abortCode) this.#send({ t: "abort", code: error.abortCode }, now);
+      throw error;
+    }
+    this.#ask(now);
+    if (this.#phase === "receiving" && this.#unsettled === 0) {
+      this.#phase = "settling";
+      this.#outputs.push({ t: "settle" });
+    }
+  }
+
+  pollOutput(now: number): ReceiverOutput {
+    if (this.#outputs.length === 0 && this.#phase === "receiving" && this.#hasNews && now >= this.#reportDue) {
+      this.#tellProgress(now);
+    }
+    return this.#outputs.shift() ?? { t: "wait", until: this.#deadline };
+  }
+
+  /** Whether everything is verified and on disk, so that losing the connection loses nothing. */
+  get isComplete(): boolean {
+    return this.#phase === "closing";
+  }
+
+  #handle(input: ReceiverInput, now: number): void {
+    switch (input.t) {
+      case "ctl":
+        this.#handleFrame(decodeCtl(input.bytes), input.bytes.length, now);
+        break;
+      case "data":
+        this.#handleData(input.message, now);
+        break;
+      case "accept":
+        this.#accept(input.acceptance, now);
+        break;
+      case "decline":
+        this.#send({ t: "decline", reason: input.reason }, now);
+        throw new TransferError({ t: "declined", reason: input.reason });
+      case "written":
+        this.#wasWritten(input.entry, input.offset);
+        break;
+      case "corrupt":
+        this.#wasCorrupt(input.entry, input.offset);
+        break;
+      case "committed":
+        this.#wasCommitted(input.entry);
+        break;
+      case "failed":
+        if (this.#giveUp(input.entry, "unwritable")) {
+          this.#send({ t: "skip", entry: input.entry, reason: "unwritable" }, now);
+        }
+        break;
+      case "settled":
+        this.#conclude(now);
+        break;
+      case "pause":
+        if (this.#phase !== "receiving" || this.#paused === input.paused) break;
+        this.#paused = input.paused;
+        this.#send({ t: input.paused ? "pause" : "resume" }, now);
+        break;
+      case "stop":
+        throw new TransferError({ t: "stopped", code: input.code });
+      case "timed_out":
+        this.#handleTimeout(now);
+        break;
+    }
+  }
+
+  #handleFrame(frame: Ctl, length: number, now: number): void {
+    this.#liveness.heard(now);
+    const phase = this.#phase;
+    if (frame.t === "abort") throw new TransferError({ t: "aborted", code: frame.code });
+    // The driver has checked the first `bind`; more of them say nothing new.
+    if (frame.t === "ping" || (frame.t === "bind" && phase === "greeting")) return;
+    if (phase === "greeting" && frame.t === "hello") this.#greet(frame);
+    else if (phase === "listening" && frame.t === "offer") this.#listen(frame, length);
+    else if (phase === "receiving" && frame.t === "hashes") {
+      for (const [entry, chunk, hash] of frame.chunks) this.#handleHash(entry, chunk, hash);
+    } else if (phase === "receiving" && frame.t === "skip") this.#skip(frame.entry, frame.reason);
+    else if (phase === "closing" && frame.t === "done") this.#finish(frame.root);
+    else if (frame.t !== "hashes" || (phase !== "settling" && phase !== "closing")) {
+      throw broken(`\`${frame.t}\` is not allowed at this point`);
+    }
+  }
+
+  #greet(hello: Hello): void {
+    if (hello.v !== 1) throw new TransferError({ t: "version", theirs: hello.v });
+    if (hello.role === "receives") throw new TransferError({ t: "same_role", role: "receives" });
+    this.#report({ t: "peer", hello });
+    this.#phase = "listening";
+  }
+
+  #listen(frame: { readonly page: number; readonly entries: readonly Entry[]; readonly last: boolean }, length: number): void {
+    this.#offerBytes += length;
+    if (frame.page !== this.#pages) throw broken("`offer` is not allowed at this point");
+    if (this.#offerBytes > OFFER_BYTES_MAX) throw broken("the offer is too long");
+    this.#pages++;
+    const error = this.#offer.extend(frame.entries);
+    if (error) throw broken(`the offer: ${error}`);
+    if (!frame.last) return;
+    this.#phase = "deciding";
+    this.#report({ t: "offered", offer: this.#offer });
+  }
+
+  #accept(acceptance: Acceptance, now: number): void {
+    if (this.#phase !== "deciding") return;
+    for (const frame of acceptFrames(acceptance.entries, this.#offer.entries.length)) this.#send(frame, now);
+    this.#phase = "receiving";
+    for (const id of acceptance.entries) this.#aim(id, acceptance.present.get(id) ?? []);
+    const runs = this.#plan.verifyRuns();
+    for (let from = 0; from < runs.length; from += WANT_RANGES_MAX) {
+      this.#send({ t: "verify", chunks: runs.slice(from, from + WANT_RANGES_MAX) }, now);
+    }
+    this.#tellProgress(now);
+  }
+
+  #aim(id: number, present: readonly PresentChunk[]): void {
+    const entry = this.#offer.entry(id);
+    if (!entry) return;
+    const { kind, size } = entry;
+    const missing = chunkCount(size);
+    this.#targets.set(id, { kind, size, missing, open: false, retries: 0 });
+    this.#unsettled++;
+    if (kind !== "dir") {
+      this.#ledger.insert(id, size);
+      this.#plan.add(id, size, present);
+    }
+    if (missing === 0) this.#outputs.push({ t: "commit", entry: id });
+  }
+
+  #handleData(message: ArrayBuffer, now: number): void {
+    this.#liveness.heard(now);
+    const frame = decodeDataFrame(message);
+    if (!frame) throw broken("a data frame is malformed");
+    if (this.#phase !== "receiving") throw broken("data arrived that was not asked for");
+    const wanted = this.#plan.deliver(frame);
+    const target = wanted ? this.#targets.get(frame.entry) : undefined;
+    if (!target) return;
+    this.#window.delivered(frame.bytes.length, now);
+    const chunk = Math.floor(frame.offset / CHUNK_BYTES);
+    const whole = this.#assembly.addData(frame, chunkLength(chunk, target.size));
+    if (whole) this.#store(frame.entry, chunk, whole, target);
+  }
+
+  #handleHash(entry: number, chunk: number, hash: Hash): void {
+    const target = this.#targets.get(entry);
+    if (!target) {
+      this.#expectGivenUp(entry, "hashes");
+      return;
+    }
+    const [from, to] = chunkRange(chunk, target.size);
+    const there = this.#plan.verified(entry, chunk);
+    if (there !== undefined) {
+      if (there === hash) {
+        this.#ledger.record(entry, chunk, hash);
+        this.#confirm(entry, to - from);
+      } else {
+        this.#plan.addMissing(entry, from, to);
+      }
+      return;
+    }
+    if (!this.#plan.askedFor(entry, chunk)) throw broken("`hashes` speaks of something that is not on offer");
+    const whole = this.#assembly.addHash(entry, chunk, hash, to - from);
+    if (whole) this.#store(entry, chunk, whole, target);
+  }
+
+  #store(entry: number, chunk: number, { pieces, hash }: Whole, target: Target): void {
+    if (target.kind === "text") {
+      this.#show(entry, concat(...pieces), hash);
+      return;
+    }
+    this.#ledger.record(entry, chunk, hash);
+    this.#outputs.push({ t: "write", entry, offset: chunk * CHUNK_BYTES, pieces, hash });
+  }
+
+  /** Verifies a text here, as it touches no disk. */
+  #show(entry: number, bytes: Bytes, hash: Hash): void {
+    const text = fromUtf8(bytes);
+    if (text === undefined || hashOf(bytes) !== hash) {
+      this.#giveUp(entry, "unwritable");
+      return;
+    }
+    this.#ledger.record(entry, 0, hash);
+    this.#report({ t: "text", entry, text });
+    this.#wasWritten(entry, 0);
+    this.#wasCommitted(entry);
+  }
+
+  #wasWritten(entry: number, offset: number): void {
+    const chunk = Math.floor(offset / CHUNK_BYTES);
+    this.#assembly.written(entry, chunk);
+    const target = this.#targets.get(entry);
+    if (target) this.#confirm(entry, chunkLength(chunk, target.size));
+  }
+
+  /** Counts a chunk that is verified on disk. */
+  #confirm(entry: number, bytes: number): void {
+    const target = this.#targets.get(entry);
+    if (!target) return;
+    target.missing--;
+    this.#confirmed = { ...this.#confirmed, bytes: this.#confirmed.bytes + bytes };
+    if (target.missing === 0 && target.kind !== "text") this.#outputs.push({ t: "commit", entry });
+  }
+
+  #wasCorrupt(entry: number, offset: number): void {
+    const chunk = Math.floor(offset / CHUNK_BYTES);
+    this.#assembly.written(entry, chunk);
+    const target = this.#targets.get(entry);
+    if (!target) return;
+    if (target.retries === CHUNK_RETRIES_MAX) throw new TransferError({ t: "corrupt" });
+    target.retries++;
+    this.#plan.addMissing(entry, ...chunkRange(chunk, target.size));
+  }
+
+  #wasCommitted(entry: number): void {
+    const target = this.#targets.get(entry);
+    if (!target) return;
+    if (target.open) this.#open--;
+    target.open = false;
+    this.#unsettled--;
+    this.#confirmed = { ...this.#confirmed, entries: this.#confirmed.entries + 1 };
+    this.#report({ t: "entry_done", entry, root: this.#ledger.entryRoot(entry) });
+  }
+
+  #skip(entry: number, reason: SkipReason): void {
+    if (!this.#giveUp(entry, reason)) this.#expectGivenUp(entry, "skip");
+    else if (reason === "changed") this.#outputs.push({ t: "discard", entry });
+  }
+
+  /** Accepts a late frame about an entry that was given up, and no other. */
+  #expectGivenUp(entry: number, frame: string): void {
+    if (!this.#givenUp.has(entry)) throw broken(`\`${frame}\` speaks of something that is not on offer`);
+  }
+
+  #giveUp(entry: number, reason: SkipReason): boolean {
+    const target = this.#targets.get(entry);
+    if (!target) return false;
+    this.#targets.delete(entry);
+    this.#givenUp.add(entry);
+    if (target.open) this.#open--;
+    this.#unsettled--;
+    this.#plan.remove(entry);
+    this.#assembly.remove(entry);
+    this.#ledger.remove(entry);
+    this.#report({ t: "skipped", entry, reason });
+    return true;
+  }
+
+  /** Asks for what the window and the disk allow. */
+  #ask(now: number): void {
+    if (this.#phase !== "receiving" || this.#paused) return;
+    for (let ranges = this.#nextRanges(now); ranges.length > 0; ranges = this.#nextRanges(now)) {
+      this.#send({ t: "want", ranges }, now);
+    }
+  }
+
+  #nextRanges(now: number): Range[] {
+    const ranges: Range[] = [];
+    while (ranges.length < WANT_RANGES_MAX) {
+      const { outstanding, nextEntry } = this.#plan;
+      if (nextEntry === undefined) break;
+      const target = this.#targets.get(nextEntry);
+      const opens = target !== undefined && !target.open;
+      if (this.#assembly.bytes >= WRITE_BACKLOG_BYTES_MAX || (opens && this.#open === ENTRIES_OPEN_MAX)) break;
+      const room = Math.max(0, this.#window.bytes - outstanding);
+      const range = this.#plan.nextRange(room, Math.floor(this.#window.bytes / 4));
+      if (!range) break;
+      if (opens) {
+        target.open = true;
+        this.#open++;
+      }
+      this.#window.requested(outstanding, now);
+      ranges.push(range);
+    }
+    return ranges;
+  }
+
+  #conclude(now: number): void {
+    if (this.#phase !== "settling") return;
+    this.#tellProgress(now);
+    const root = this.#ledger.shareRoot();
+    if (root === undefined) throw new Error("every entry that is left in the ledger is complete");
+    this.#send({ t: "done", root }, now);
+    this.#phase = "closing";
+    this.#closingSince = now;
+  }
+
+  #finish(root: Hash): void {
+    if (this.#ledger.shareRoot() !== root) throw broken("both sides disagree on what was moved");
+    this.#phase = "finished";
+    this.#outputs.push({ t: "finish" });
+  }
+
+  #handleTimeout(now: number): void {
+    if (this.#phase === "closing" && now >= this.#closingSince + FAREWELL_MAX) {
+      this.#phase = "finished";
+      this.#outputs.push({ t: "finish" });
+    } else if (this.#liveness.check(now)) {
+      this.#send({ t: "ping" }, now);
+    }
+  }
+
+  get #hasNews(): boolean {
+    return this.#confirmed.bytes !== this.#reported.bytes || this.#confirmed.entries !== this.#reported.entries;
+  }
+
+  #tellProgress(now: number): void {
+    this.#reported = this.#confirmed;
+    this.#reportDue = now + PROGRESS_INTERVAL;
+    this.#send({ t: "progress", ...this.#confirmed }, now);
+    this.#report({ t: "progress", ...this.#confirmed });
+  }
+
+  get #deadline(): number {
+    const { deadline } = this.#liveness;
+    if (this.#phase === "receiving" && this.#hasNews) return Math.min(deadline, this.#reportDue);
+    if (this.#phase === "closing") return Math.min(deadline, this.#closingSince + FAREWELL_MAX);
+    return deadline;
+  }
+
+  #send(frame: Ctl, now: number): void {
+    this.#liveness.spoke(now);
+    this.#outputs.push({ t: "send", bytes: encodeCtl(frame) });
+  }
+
+  #report(event: ReceiverEvent): void {
+    this.#outputs.push({ t: "report", event });
+  }
+}

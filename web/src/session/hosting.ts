@@ -1,0 +1,268 @@
+// The side that opens a share: it holds the rooms at the server, one for its code and one for its link, and pairs with every
+// guest.
+
+import { Failure } from "../failure.ts";
+import { fetchIceServers } from "../net/ice.ts";
+import { Pairing, type PairingHost } from "../net/pair.ts";
+import type { Peer } from "../net/peer.ts";
+import { random } from "../net/random.ts";
+import { Signaling } from "../net/signaling.ts";
+import { generateCode, spacedCode, type Code } from "../protocol/code.ts";
+import type { ClientMessage, ServerMessage } from "../protocol/envelope.ts";
+import { HostIdentity } from "../protocol/host_identity.ts";
+import { fragmentOf, roomOfLink, type Link } from "../protocol/link.ts";
+import { drawEntropy } from "../protocol/pairing/entropy.ts";
+import { HostPairing } from "../protocol/pairing/host.ts";
+import type { HostSecret } from "../protocol/pairing/secret.ts";
+import type { StretchedPassword } from "../protocol/password.ts";
+import { ShareGuard } from "../protocol/share_guard.ts";
+
+export interface ShareOptions {
+  readonly password: StretchedPassword | undefined;
+  /** How many guests may fetch it; any number if absent. */
+  readonly max: number | undefined;
+  /** Whether every guest compares the short number. */
+  readonly verify: boolean;
+}
+
+export interface HostingHandler extends Pick<PairingHost, "confirm"> {
+  /** How guests find the share; again when the code changed. */
+  shared(code: string, link: string): void;
+  /** A wrong code was tried; this many are left before it changes. */
+  wrongCode(left: number): void;
+  wrongPassword(left: number): void;
+  /** A guest is connected. */
+  guest(peer: Peer): void;
+  /** A guest that had the right code could not be connected. */
+  guestFailed(failure: Failure): void;
+  /** Whether the server is connected. */
+  online(isOnline: boolean): void;
+  /** The share cannot be held. */
+  failed(failure: Failure): void;
+}
+
+interface Guest {
+  readonly pairing: Pairing;
+  readonly machine: HostPairing;
+}
+
+interface Room {
+  token?: string | undefined;
+  isOpen: boolean;
+}
+
+export class Hosting {
+  readonly #options: ShareOptions;
+  readonly #handler: HostingHandler;
+  readonly #identity = new HostIdentity(random(32));
+  readonly #link: Link = { secret: random(16), hostKeyHash: this.#identity.publicKeyHash };
+  readonly #guard = new ShareGuard();
+  readonly #guests = new Map<number, Guest>();
+  #code: Code | undefined;
+  #codeRoom: Room = { isOpen: false };
+  #linkRoom: Room = { isOpen: false };
+  #signaling: Signaling | undefined;
+  #iceServers: RTCIceServer[] = [];
+  #paired = 0;
+  #isOver = false;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: ShareOptions, handler: HostingHandler) {
+    this.#options = options;
+    this.#handler = handler;
+  }
+
+  async start(): Promise<void> {
+    this.#iceServers = await fetchIceServers();
+    try {
+      await this.#connect();
+    } catch {
+      this.#handler.failed(new Failure({ t: "server" }));
+    }
+  }
+
+  /** Takes no more guests; those that are connected go on. */
+  stop(): void {
+    this.#isOver = true;
+    clearTimeout(this.#retry);
+    for (const { pairing } of this.#guests.values()) if (!pairing.isPaired) pairing.cancel();
+    this.#signaling?.close();
+  }
+
+  async #connect(): Promise<void> {
+    this.#signaling = await Signaling.connect({
+      message: (message) => this.#take(message),
+      closed: () => this.#reconnect(RETRY_FIRST),
+    });
+    if (this.#isOver) {
+      this.#signaling.close();
+      return;
+    }
+    this.#handler.online(true);
+    this.#say(this.#codeRequest());
+    this.#say(this.#linkRequest());
+  }
+
+  /** Gets the rooms back after the connection to the server was lost. */
+  #reconnect(pause: number): void {
+    if (this.#isOver) return;
+    this.#handler.online(false);
+    this.#codeRoom.isOpen = false;
+    this.#linkRoom.isOpen = false;
+    for (const { pairing } of this.#guests.values()) if (!pairing.isPaired) pairing.fail(new Failure({ t: "server" }));
+    this.#retry = setTimeout(() => {
+      this.#connect().catch(() => this.#reconnect(Math.min(pause * 1.5, RETRY_MAX)));
+    }, pause);
+  }
+
+  #codeRequest(): ClientMessage {
+    return this.#request("code", this.#code?.nameplate, this.#codeRoom.token);
+  }
+
+  #linkRequest(): ClientMessage {
+    return this.#request("link", roomOfLink(this.#link), this.#linkRoom.token);
+  }
+
+  #request(kind: "code" | "link", room: string | undefined, token: string | undefined): ClientMessage {
+    return { type: "create", v: 1, kind, room, token, ttl: LIFETIME_S, max: this.#options.max };
+  }
+
+  #say(message: ClientMessage): void {
+    this.#signaling?.say(message);
+  }
+
+  #take(message: ServerMessage): void {
+    switch (message.type) {
+      case "created":
+        this.#opened(message.room, message.token);
+        break;
+      case "peer":
+        this.#serve(message.cid, message.room);
+        break;
+      case "from":
+        this.#guests.get(message.cid)?.pairing.feed({ t: "received", bytes: message.body });
+        break;
+      case "left": {
+        const pairing = this.#guests.get(message.cid)?.pairing;
+        if (pairing && !pairing.isPaired) pairing.fail(new Failure({ t: "peer_left", why: message.why }));
+        break;
+      }
+      case "ended":
+        this.#lost(message.room);
+        break;
+      case "error":
+        if (message.code === "not_active" && message.room !== undefined) this.#lost(message.room);
+        else if (!this.#codeRoom.isOpen) {
+          this.#handler.failed(new Failure({ t: "refused", code: message.code, retryAfter: message.retry_after }));
+        }
+        break;
+      case "joined":
+      case "turn":
+      case "need_pow":
+        break;
+    }
+  }
+
+  /** Notes that a room is open. A nameplate that is new gets secret digits of its own. */
+  #opened(room: string, token: string): void {
+    if (room === roomOfLink(this.#link)) {
+      this.#linkRoom = { token, isOpen: true };
+    } else {
+      if (this.#code?.nameplate !== room) this.#code = generateCode(room, random);
+      this.#codeRoom = { token, isOpen: true };
+    }
+    if (this.#code && this.#codeRoom.isOpen && this.#linkRoom.isOpen) {
+      this.#handler.shared(spacedCode(this.#code), `${location.origin}/#${fragmentOf(this.#link)}`);
+    }
+  }
+
+  /** Asks anew for what the server forgot. The link stays as it is; a code does not. */
+  #lost(room: string): void {
+    if (this.#isOver || !this.#wantsMore) return;
+    if (room === roomOfLink(this.#link)) {
+      this.#linkRoom = { isOpen: false };
+      this.#say(this.#linkRequest());
+    } else {
+      this.#code = undefined;
+      this.#codeRoom = { isOpen: false };
+      this.#say(this.#codeRequest());
+    }
+  }
+
+  get #wantsMore(): boolean {
+    return this.#options.max === undefined || this.#paired < this.#options.max;
+  }
+
+  #secretOf(room: string): HostSecret | undefined {
+    if (room === roomOfLink(this.#link)) return { t: "link", link: this.#link, identity: this.#identity };
+    return this.#code?.nameplate === room ? { t: "code", code: this.#code } : undefined;
+  }
+
+  #serve(cid: number, room: string): void {
+    const secret = this.#secretOf(room);
+    if (!secret) return;
+    const { password } = this.#options;
+    const machine = new HostPairing(
+      secret,
+      {
+        password: password && { password, attempts: this.#guard.passwordAttempts },
+        shortNumber: this.#options.verify || this.#guard.isShortNumberDue,
+      },
+      drawEntropy(random),
+      performance.now(),
+    );
+    const pairing = new Pairing(machine, false, this.#iceServers, {
+      send: (body) => this.#say({ type: "to", cid, body }),
+      paired: () => {
+        this.#paired++;
+        this.#guard.paired();
+        this.#say({ type: "report", cid, what: "ok" });
+      },
+      askPassword: () => Promise.reject(new Error("a host asks nobody for a password")),
+      confirm: this.#handler.confirm,
+      wrongPassword: () => this.#countWrongPassword(),
+      judged: (error) => {
+        if (error.code === "wrong_code" && !error.byPeer) this.#countWrongCode(cid);
+      },
+    });
+    this.#guests.set(cid, { pairing, machine });
+    pairing.done.then((peer) => this.#handler.guest(peer), (error: unknown) => {
+      if (pairing.isPaired && error instanceof Failure) this.#handler.guestFailed(error);
+    }).finally(() => this.#guests.delete(cid));
+  }
+
+  #countWrongCode(cid: number): void {
+    const left = this.#guard.wrongCode();
+    this.#say({ type: "report", cid, what: "bad_proof" });
+    this.#handler.wrongCode(left);
+    for (const { machine } of this.#guests.values()) machine.demandShortNumber();
+    if (!this.#guard.isCodeRetired) return;
+    // A handshake that is in flight would be one guess more than the limit.
+    for (const { machine, pairing } of this.#guests.values()) {
+      machine.retire();
+      pairing.feed({ t: "timed_out" });
+    }
+    this.#guard.codeReplaced();
+    const retired = this.#code?.nameplate;
+    this.#code = undefined;
+    this.#codeRoom = { isOpen: false };
+    this.#say({ type: "bye", room: retired });
+    this.#say(this.#codeRequest());
+  }
+
+  #countWrongPassword(): void {
+    this.#guard.wrongPassword();
+    const left = this.#guard.passwordAttempts;
+    this.#handler.wrongPassword(left);
+    if (left === 0) for (const { machine } of this.#guests.values()) machine.lockPassword();
+  }
+
+  /** Lets passwords be tried again after too many were wrong. */
+  unlockPassword(): void {
+    this.#guard.unlockPassword();
+  }
+}
+
+const LIFETIME_S = 24 * 3600;
+const RETRY_FIRST = 1_000;
+const RETRY_MAX = 30_000;

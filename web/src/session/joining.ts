@@ -1,0 +1,159 @@
+// The side that joins a share with a code or link.
+
+import { Failure } from "../failure.ts";
+import { fetchIceServers } from "../net/ice.ts";
+import { Pairing, type PairingHost } from "../net/pair.ts";
+import type { Peer } from "../net/peer.ts";
+import { random } from "../net/random.ts";
+import { Signaling } from "../net/signaling.ts";
+import { decodeCtl, encodeCtl, type Direction } from "../protocol/ctl.ts";
+import { PING_INTERVAL, SILENCE_MAX } from "../protocol/limits.ts";
+import { drawEntropy } from "../protocol/pairing/entropy.ts";
+import { GuestPairing } from "../protocol/pairing/guest.ts";
+import { roomOf, type GuestSecret } from "../protocol/pairing/secret.ts";
+
+/** The steps that a person sees. */
+export type JoinStep = "server" | "pairing" | "connecting";
+
+export interface JoinHandler extends Pick<PairingHost, "askPassword" | "confirm"> {
+  step(step: JoinStep): void;
+}
+
+/** A join under way. */
+export class Joining {
+  readonly #secret: GuestSecret;
+  readonly #handler: JoinHandler;
+  #signaling: Signaling | undefined;
+  #pairing: Pairing | undefined;
+  #machine: GuestPairing | undefined;
+  #isStopped = false;
+
+  constructor(secret: GuestSecret, handler: JoinHandler) {
+    this.#secret = secret;
+    this.#handler = handler;
+  }
+
+  /** Whether the host could test a guess: such a failure counts against the code. */
+  get isExposed(): boolean {
+    return this.#machine?.isExposed ?? false;
+  }
+
+  /** Joins; the connection that comes out is bound to the pairing. Throws `Failure`. */
+  async run(): Promise<Peer> {
+    this.#handler.step("server");
+    const iceServers = fetchIceServers();
+    try {
+      await this.#enter();
+      const pairing = this.#pair(await iceServers);
+      return await pairing.done;
+    } finally {
+      this.#signaling?.close();
+    }
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#pairing?.cancel();
+    this.#signaling?.close();
+  }
+
+  /** Mail that came before the pairing could take it. */
+  readonly #early: Uint8Array[] = [];
+
+  /** Enters the room. */
+  async #enter(): Promise<void> {
+    let entered!: () => void;
+    let refused!: (failure: Failure) => void;
+    const answer = new Promise<void>((resolve, reject) => {
+      entered = resolve;
+      refused = reject;
+    });
+    const fail = (failure: Failure): void => {
+      refused(failure);
+      // Two sides that are proven need the server only for candidates that come late.
+      if (this.#pairing && !this.#pairing.isPaired) this.#pairing.fail(failure);
+    };
+    this.#signaling = await Signaling.connect({
+      message: (message) => {
+        switch (message.type) {
+          case "joined":
+            entered();
+            break;
+          case "from":
+            if (this.#pairing) this.#pairing.feed({ t: "received", bytes: message.body });
+            else this.#early.push(message.body);
+            break;
+          case "left":
+            fail(new Failure({ t: "peer_left", why: message.why }));
+            break;
+          case "error":
+            fail(new Failure({ t: "refused", code: message.code, retryAfter: message.retry_after }));
+            break;
+          case "created":
+          case "peer":
+          case "ended":
+          case "turn":
+          case "need_pow":
+            break;
+        }
+      },
+      closed: () => fail(new Failure({ t: "server" })),
+    });
+    this.#signaling.say({ type: "join", v: 1, room: roomOf(this.#secret) });
+    await answer;
+    if (this.#isStopped) throw new Failure({ t: "stopped" });
+  }
+
+  #pair(iceServers: RTCIceServer[]): Pairing {
+    this.#handler.step("pairing");
+    const machine = new GuestPairing(this.#secret, { shortNumber: false }, drawEntropy(random), performance.now());
+    this.#machine = machine;
+    this.#pairing = new Pairing(machine, true, iceServers, {
+      send: (body) => this.#signaling?.say({ type: "to", body }),
+      paired: () => this.#handler.step("connecting"),
+      askPassword: this.#handler.askPassword,
+      confirm: this.#handler.confirm,
+      wrongPassword: () => undefined,
+    });
+    for (const bytes of this.#early.splice(0)) this.#pairing.feed({ t: "received", bytes });
+    return this.#pairing;
+  }
+}
+
+/**
+ * Waits for the host's hello, without taking it, to learn which way the files go. Whoever waits gives signs of life.
+ * Throws `Failure`.
+ */
+export async function hearDirection(peer: Peer): Promise<Direction> {
+  const heard: Uint8Array[] = [];
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Failure({ t: "lost" })), SILENCE_MAX);
+    peer.listen({
+      ctl: (bytes) => {
+        heard.push(bytes);
+        let role: Direction | undefined;
+        try {
+          const frame = decodeCtl(bytes);
+          if (frame.t === "bind" || frame.t === "ping") return;
+          if (frame.t === "hello") role = frame.role;
+        } catch {
+          // The machine that takes the frame again says what is wrong with it.
+        }
+        clearTimeout(late);
+        peer.unlisten();
+        peer.giveBack(heard);
+        resolve(role ?? "sends");
+      },
+      data: () => reject(new Failure({ t: "bind_missing" })),
+      drained: () => undefined,
+      disturbed: () => undefined,
+      lost: () => reject(new Failure({ t: "lost" })),
+    });
+  });
+}
+
+/** Gives signs of life while a person chooses what to send; returns how to stop. */
+export function keepAlive(peer: Peer): () => void {
+  const timer = setInterval(() => peer.sendCtl(encodeCtl({ t: "ping" })), PING_INTERVAL);
+  return () => clearInterval(timer);
+}

@@ -1,0 +1,261 @@
+// Every word that a person reads, in one place for translation. Numbers and names come in as arguments.
+
+import type { StoreKind } from "../disk/messages.ts";
+import type { FailureReason } from "../failure.ts";
+import type { CodeError } from "../protocol/code.ts";
+import type { LinkError } from "../protocol/link.ts";
+import type { TransferErrorReason } from "../protocol/transfer_error.ts";
+import type { JoinStep } from "../session/joining.ts";
+
+export const words = {
+  name: "p2pshare",
+  tagline: "Files go straight from one device to the other.",
+  dropTitle: "Drop files here",
+  dropHint: "or choose, or paste",
+  chooseFiles: "Choose files",
+  chooseFolder: "Choose a folder",
+  haveCode: "Have a code?",
+  codeLabel: "Code",
+  receive: "Receive",
+  toSend: "To send",
+  remove: (name: string) => `Remove ${name}`,
+  text: "Text",
+  addMore: "Add more",
+  clear: "Clear",
+  createLink: "Share",
+  options: "Options",
+  password: "Password",
+  passwordHint: "Asked of every receiver",
+  manyReceivers: "Several receivers",
+  manyHint: "Otherwise the share ends with the first",
+  verifyOption: "Compare a number first",
+  verifyHint: "Both people see six digits and say whether they match",
+  cancel: "Cancel",
+  pause: "Pause",
+  resume: "Resume",
+  back: "Back",
+  startOver: "Start over",
+  tryAgain: "Try again",
+  sendBack: "Send something",
+  theme: "Theme",
+  themes: { auto: "Automatic", light: "Light", dark: "Dark" },
+  insecure:
+    "Opened over http: someone on this network could change this page. Use https or the command line where that matters.",
+  about: "End to end encrypted. The server only introduces the two devices.",
+
+  connecting: "Connecting",
+  steps: { server: "Reaching the server", pairing: "Checking the code", connecting: "Finding the way" } satisfies Record<
+    JoinStep,
+    string
+  >,
+
+  passwordTitle: "This share has a password",
+  passwordWrong: "Wrong password.",
+  attempts: (left: number) => (left === 1 ? "1 try left" : `${left} tries left`),
+  continue: "Continue",
+  checking: "Checking…",
+  passwordErrors: {
+    empty: "Type the password.",
+    too_long: "That is too long for a password.",
+    control_character: "A password has no line breaks or tabs.",
+  },
+
+  verifyTitle: "Do both sides show this number?",
+  verifyText: "Ask the other person. If the numbers differ, somebody stands between you.",
+  verifySame: "Yes, the same",
+  verifyOther: "No",
+  verifyWaiting: "Waiting for the other side…",
+
+  offerFrom: (name: string) => (name === "" ? "Someone sends you" : `${name} sends you`),
+  download: "Download",
+  resumeDownload: (saved: string, total: string) => `Resume: ${saved} of ${total} saved`,
+  decline: "Decline",
+  all: "All",
+  textEntry: "A text",
+  folderEntry: "Folder",
+  noRoom: (free: string) => `The browser has room for ${free} only.`,
+  nothing: "There is nothing in it.",
+  checkingSaved: "Checking what is saved…",
+
+  stores: {
+    memory: "Small enough for memory; goes to your downloads when all is there.",
+    opfs: "Kept in the browser's own storage while it arrives, then goes to your downloads. Survives a reload.",
+    idb: "Kept in the browser's database while it arrives, as this page is not on https. Survives a reload.",
+  } satisfies Record<StoreKind, string>,
+
+  receivingFrom: (name: string) => (name === "" ? "Receiving" : `Receiving from ${name}`),
+  sendingTo: (name: string) => (name === "" ? "Sending" : `Sending to ${name}`),
+  ofTotal: (bytes: string, total: string) => `${bytes} of ${total}`,
+  perSecond: (bytes: string) => `${bytes}/s`,
+  timeLeft: (time: string) => `${time} left`,
+  files: (done: number, total: number) => `${done} of ${total} files`,
+  paths: { lan: "Direct, local network", direct: "Direct", relay: "Relayed" },
+  roundTrip: (ms: number) => `${ms} ms`,
+  reconnecting: "Reconnecting… nothing is lost",
+  paused: "Paused",
+  saving: "Saving…",
+  details: "Details",
+  percent: (percent: number) => `${percent} percent`,
+
+  received: "Received",
+  receivedText: (count: number, size: string) => `${count === 1 ? "1 file" : `${count} files`}, ${size}, verified`,
+  saved: "Look in your downloads.",
+  saveAgain: "Save again",
+  saveOne: (name: string) => `Save ${name}`,
+  copy: "Copy",
+  copied: "Copied",
+  skipped: (count: number) => (count === 1 ? "1 file was left out." : `${count} files were left out.`),
+  sent: "Sent",
+  sentText: (count: number, size: string) => `${count === 1 ? "1 file" : `${count} files`}, ${size}, arrived and verified`,
+  textReceived: "Text",
+
+  inboxTitle: (name: string) => (name === "" ? "Send to the other side" : `Send to ${name}`),
+  inboxSend: "Send",
+
+  shareTitle: "Ready to send",
+  shareText: "Read out the code, or let the other device open the link.",
+  code: "Code",
+  link: "Link",
+  qr: "QR code of the link",
+  copyLink: "Copy link",
+  copyCode: "Copy code",
+  keepOpen: "Keep this tab open.",
+  opening: "Opening…",
+  offline: "The server cannot be reached. Trying again…",
+  wrongCode: (left: number) =>
+    left === 0 ? "Wrong codes were tried. The code has changed." : `A wrong code was tried. After ${left} more the code changes.`,
+  wrongPassword: (left: number) =>
+    left === 0 ? "Too many wrong passwords: nobody can try another." : "A wrong password was tried.",
+  unlock: "Allow more tries",
+  receivers: "Receivers",
+  noReceiver: "Nobody is connected yet.",
+  unnamed: "Receiver",
+  guestWaiting: "Looks at the offer",
+  guestDone: "Has everything",
+  stopSharing: "Stop sharing",
+
+  closeGuard: "A transfer is running.",
+  unsupported: "This browser has no WebRTC, which carries the files. A current Firefox, Chrome, Edge or Safari has it.",
+  hintNotActive: "A share ends when it was fetched, when it expires, or when its sender stops.",
+  kept: "What has arrived is kept for a week: when the same files are sent again, only the rest travels.",
+} as const;
+
+export const codeErrors: Record<CodeError, string> = {
+  empty: "Type the code that the sender sees.",
+  not_a_digit: "A code has digits only.",
+  second_dash: "A code has one dash at most.",
+  secret_too_short: "The code is not complete.",
+  secret_too_long: "The code is too long.",
+  too_short: "The code is not complete.",
+  too_long: "The code is too long.",
+  leading_zero: "No code starts with 0.",
+};
+
+export const linkErrors: Record<LinkError, string> = {
+  no_fragment: "The link was not copied whole.",
+  fragment: "This is no link to a share.",
+  version: "The link needs a newer version of p2pshare.",
+  length: "The link was not copied whole.",
+  encoding: "The link holds a character that no link has.",
+};
+
+/** One sentence for everything that can go wrong. */
+export function failureText(reason: FailureReason): string {
+  switch (reason.t) {
+    case "pairing":
+      return PAIRING[reason.code];
+    case "transfer":
+      return transferText(reason.reason);
+    case "refused":
+      return REFUSED[reason.code];
+    case "server":
+      return "The server cannot be reached.";
+    case "peer_left":
+      return reason.why === "timed_out" || reason.why === "bad_proof"
+        ? "The other side did not answer in time."
+        : "The sender has left.";
+    case "no_path":
+      return "The two devices found no way to each other. Put both on the same network, or use a server with a relay.";
+    case "lost":
+      return "The connection was lost.";
+    case "bind_mismatch":
+      return "Stopped: the connection does not end at the device that you paired with.";
+    case "bind_missing":
+      return "The other side did not prove that the connection is its own.";
+    case "disk":
+      return reason.detail.startsWith("QuotaExceeded")
+        ? "The browser has no more room."
+        : "The browser could not store what arrived.";
+    case "code_spent":
+      return "Somebody may be guessing this code. Ask for a new one.";
+    case "stopped":
+      return "Stopped.";
+    case "internal":
+      return "Something went wrong in this page.";
+  }
+}
+
+const PAIRING: Record<Extract<FailureReason, { t: "pairing" }>["code"], string> = {
+  wrong_code: "Wrong code. Check the last digits.",
+  not_active: "This code is no longer active. Ask for a new one.",
+  peer_not_verified: "The sender could not be verified. Ask for a new code if this repeats.",
+  host_key_mismatch: "Stopped: this is not the device that the link was made on.",
+  security_mismatch: "Stopped: the other side did not keep to what it committed to.",
+  password_wrong: "Wrong password.",
+  password_locked: "Too many wrong passwords. The sender has to allow more.",
+  short_number_rejected: "Stopped: the two sides showed different numbers.",
+  protocol_violation: "Stopped: the other side broke the rules of the connection.",
+  version: "The other side has another version of p2pshare.",
+  canceled: "The other side stopped.",
+  timed_out: "The other side did not answer in time.",
+  local_description: "This browser described its connection in a way that no device understands.",
+};
+
+const REFUSED: Record<Extract<FailureReason, { t: "refused" }>["code"], string> = {
+  not_active: "This share is not active.",
+  busy: "The share is busy. Try again in a moment.",
+  rate_limited: "Too many tries from here. Wait a minute.",
+  version: "The server has another version of p2pshare.",
+  server_full: "The server is full. Try again later.",
+  taken: "The server gave this place to somebody else.",
+  no_relay: "The server has no relay.",
+  protocol: "The server did not understand this page.",
+};
+
+function transferText(reason: TransferErrorReason): string {
+  switch (reason.t) {
+    case "violation":
+      return "Stopped: the other side broke the rules of the transfer.";
+    case "version":
+      return "The other side has another version of p2pshare.";
+    case "same_role":
+      return reason.role === "sends" ? "Both sides want to send." : "Both sides want to receive.";
+    case "declined":
+      return reason.reason === "disk" ? "The other side has no room for it." : "The other side declined.";
+    case "aborted":
+      return reason.code === "disk" ? "The other side could not store it." : "The other side stopped the transfer.";
+    case "stopped":
+      return reason.code === "disk" ? "This browser could not store it." : "Stopped.";
+    case "silent":
+    case "stalled":
+      return "The other side does not answer any more.";
+    case "corrupt":
+      return "Stopped: what arrived is not what was sent.";
+  }
+}
+
+/** `1.4 MB`: decimal units, as file managers and networks count. */
+export function size(bytes: number): string {
+  if (bytes < 1000) return `${Math.round(bytes)} B`;
+  const unit = Math.min(5, Math.floor(Math.log10(bytes) / 3));
+  const value = bytes / 1000 ** unit;
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${["B", "kB", "MB", "GB", "TB", "PB"][unit] ?? ""}`;
+}
+
+/** `2 min`, `1 h 5 min`. */
+export function duration(seconds: number): string {
+  const rounded = Math.max(1, Math.ceil(seconds));
+  if (rounded < 60) return `${rounded} s`;
+  const minutes = Math.round(rounded / 60);
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}

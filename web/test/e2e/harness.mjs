@@ -1,0 +1,130 @@
+// Browsers, binaries and what they print.
+
+import { spawn } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
+import { createReadStream, existsSync, mkdirSync, mkdtempSync, openSync, writeSync, closeSync, rmSync } from "node:fs";
+import { homedir, networkInterfaces, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { chromium } from "playwright-core";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const target = process.env.CARGO_TARGET_DIR ?? join(here, "../../../target");
+
+/** The command line program; built with `cargo build`. */
+export const binary = process.env.P2PSHARE_BIN ?? join(target, "debug/p2pshare");
+export const shots = join(here, "../../screenshots");
+mkdirSync(shots, { recursive: true });
+
+export const folder = () => mkdtempSync(join(tmpdir(), "p2pshare-e2e-"));
+
+/** An address of this machine on its network: a page from there is not a secure context. */
+export function lanAddress() {
+  const all = Object.values(networkInterfaces()).flat();
+  return all.find((address) => address.family === "IPv4" && !address.internal)?.address;
+}
+
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-features=WebRtcHideLocalIpsWithMdns",
+  "--allow-loopback-in-peer-connection",
+  "--disable-background-timer-throttling",
+  "--disable-renderer-backgrounding",
+  "--disable-backgrounding-occluded-windows",
+];
+
+export async function launch() {
+  const executablePath = process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/google-chrome"].find(existsSync);
+  return chromium.launch({ executablePath, args: FLAGS, headless: true });
+}
+
+/** A page that notes every error of the console and every broken rule of the policy. */
+export async function open(browser, url, options = {}) {
+  const context = await browser.newContext({ acceptDownloads: true, viewport: { width: 1100, height: 800 }, ...options });
+  const page = await context.newPage();
+  const complaints = [];
+  page.on("console", (message) => {
+    // Plain http: the browser says that it ignores the header. Nothing is wrong then.
+    if (message.text().includes("Cross-Origin-Opener-Policy header has been ignored")) return;
+    if (process.env.VERBOSE) console.error(`[page] ${message.text()}`);
+    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("dialog", (dialog) => void dialog.accept());
+  const requests = [];
+  page.on("request", (request) => requests.push(request.url()));
+  if (url) await page.goto(url);
+  return { page, context, complaints, requests };
+}
+
+/** Runs the program; `line(pattern)` waits for output, `exit` is its exit code. */
+export function run(args, options = {}) {
+  const child = spawn(binary, args, {
+    env: { ...process.env, XDG_CONFIG_HOME: "/nonexistent", HOME: homedir() },
+    stdio: ["pipe", "pipe", "pipe"],
+    ...options,
+  });
+  const process_ = { child, output: "" };
+  const waiting = [];
+  const hear = (bytes) => {
+    process_.output += bytes;
+    for (const wait of [...waiting]) wait();
+  };
+  child.stdout.on("data", hear);
+  child.stderr.on("data", hear);
+  process_.exit = new Promise((resolve) => child.on("close", (code, signal) => resolve(code ?? signal)));
+  process_.line = (pattern, ms = 20_000) =>
+    new Promise((resolve, reject) => {
+      const late = setTimeout(() => reject(new Error(`no ${pattern} in:\n${process_.output}`)), ms);
+      const look = () => {
+        const match = pattern.exec(process_.output);
+        if (!match) return;
+        clearTimeout(late);
+        waiting.splice(waiting.indexOf(look), 1);
+        resolve(match);
+      };
+      waiting.push(look);
+      look();
+    });
+  process_.stop = async () => {
+    child.kill("SIGINT");
+    const late = setTimeout(() => child.kill("SIGKILL"), 5_000);
+    await process_.exit;
+    clearTimeout(late);
+  };
+  return process_;
+}
+
+/** A server of its own on a free port; its address as a page sees it. */
+export async function serve() {
+  const port = 20_000 + Math.floor(Math.random() * 20_000);
+  const server = run(["serve", "--listen", `0.0.0.0:${port}`]);
+  for (let i = 0; i < 100; i++) {
+    const isUp = await fetch(`http://127.0.0.1:${port}/healthz`).then((r) => r.ok, () => false);
+    if (isUp) return { ...server, stop: server.stop, port, local: `http://127.0.0.1:${port}`, lan: `http://${lanAddress()}:${port}` };
+    await new Promise((go) => setTimeout(go, 100));
+  }
+  throw new Error(`no server: ${server.output}`);
+}
+
+/** A file of random bytes. */
+export function makeFile(path, bytes) {
+  mkdirSync(dirname(path), { recursive: true });
+  const file = openSync(path, "w");
+  for (let left = bytes; left > 0; ) {
+    const piece = randomBytes(Math.min(left, 1 << 22));
+    writeSync(file, piece);
+    left -= piece.length;
+  }
+  closeSync(file);
+  return path;
+}
+
+export async function sha256(path) {
+  const hash = createHash("sha256");
+  for await (const piece of createReadStream(path)) hash.update(piece);
+  return hash.digest("hex");
+}
+
+export const remove = (path) => rmSync(path, { recursive: true, force: true });

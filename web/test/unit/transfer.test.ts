@@ -1,0 +1,340 @@
+// Whole transfers between both machines over a simulated link.
+
+import { describe, expect, test } from "vitest";
+
+import { concat, type Bytes } from "../../src/protocol/bytes.ts";
+import { encodeCtl, offerPages, type Ctl } from "../../src/protocol/ctl.ts";
+import { decodeDataFrame, encodeDataFrame } from "../../src/protocol/data_frame.ts";
+import { chunkRange, hashOf } from "../../src/protocol/hash.ts";
+import { CHUNK_BYTES } from "../../src/protocol/limits.ts";
+import { Offer, type Entry } from "../../src/protocol/offer.ts";
+import { Receiver, type Acceptance, type ReceiverEvent } from "../../src/protocol/receiver.ts";
+import { Sender, type SenderEvent } from "../../src/protocol/sender.ts";
+import { TransferError } from "../../src/protocol/transfer_error.ts";
+
+const MIB = CHUNK_BYTES;
+const hello = { v: 1, name: "test", agent: "test", features: [] };
+
+describe("a transfer", () => {
+  test("moves files and folders as they were", () => {
+    const sizes = [0, 1, MIB - 1, MIB, MIB + 1, 9 * MIB + 77, 4096];
+    const link = new Link([...sizes.map((size, i) => content(i, size)), undefined]);
+    expect(link.run()).toBeUndefined();
+    for (const id of link.contents.keys()) expect(link.holds(id), `entry ${id}`).toBe(true);
+    expect(link.committed.size).toBe(8);
+    expect(link.dataBytes).toBe(sizes.reduce((a, b) => a + b));
+    expect(link.senderEvents.at(-1)).toEqual({ t: "progress", bytes: link.dataBytes, entries: 8 });
+  });
+
+  test("moves only what was chosen", () => {
+    const link = new Link([content(1, 10), content(2, 3 * MIB), content(3, 10)]);
+    link.acceptance = { entries: [0, 2], present: new Map() };
+    expect(link.run()).toBeUndefined();
+    expect([...link.committed]).toEqual([0, 2]);
+    expect(link.dataBytes).toBe(20);
+  });
+
+  test("continues with what an earlier session left", () => {
+    const bytes = content(1, 4 * MIB + 5);
+    const link = new Link([bytes]);
+    const good = (chunk: number): readonly [number, string] => [chunk, hashOf(bytes.subarray(...chunkRange(chunk, bytes.length)))];
+    link.acceptance = { entries: [0], present: new Map([[0, [good(0), [1, "0".repeat(64)], good(3)]]]) };
+    link.put(0, 0, bytes.subarray(0, MIB));
+    link.put(0, 3, bytes.subarray(3 * MIB, 4 * MIB));
+    expect(link.run()).toBeUndefined();
+    expect(link.holds(0)).toBe(true);
+    expect(link.dataBytes).toBe(2 * MIB + 5);
+  });
+
+  test("b_042 asks once again for a chunk that does not verify", () => {
+    const link = new Link([content(1, 2 * MIB)]);
+    link.corruptOnce = true;
+    expect(link.run()).toBeUndefined();
+    expect(link.holds(0)).toBe(true);
+  });
+
+  test("goes on without an entry that cannot be read", () => {
+    const link = new Link([content(1, 10), content(2, 2 * MIB), content(3, 10)]);
+    link.unreadable = 1;
+    expect(link.run()).toBeUndefined();
+    expect([...link.committed]).toEqual([0, 2]);
+    expect(link.receiverEvents).toContainEqual({ t: "skipped", entry: 1, reason: "unreadable" });
+  });
+
+  test("shows a text and stores nothing of it", () => {
+    const text = new TextEncoder().encode("héllo");
+    const link = new Link([text], "text");
+    expect(link.run()).toBeUndefined();
+    expect(link.receiverEvents).toContainEqual({ t: "text", entry: 0, text: "héllo" });
+  });
+
+  test("never has more outstanding than its window", () => {
+    const link = new Link([content(1, 16 * MIB)]);
+    link.delay = 40;
+    expect(link.run()).toBeUndefined();
+    expect(link.outstandingMax).toBeLessThanOrEqual(64 * MIB);
+  });
+
+  test("stops for a pause and goes on after it", () => {
+    const link = new Link([content(1, 8 * MIB)]);
+    link.pauseAt = 0;
+    expect(link.run()).toBeUndefined();
+    expect(link.senderEvents).toContainEqual({ t: "paused", paused: true });
+    expect(link.holds(0)).toBe(true);
+  });
+
+  test("ends when the receiver declines", () => {
+    const link = new Link([content(1, 10)]);
+    link.declines = true;
+    expect(link.run()?.reason).toEqual({ t: "declined", reason: "declined" });
+  });
+});
+
+describe("b_043 a receiver ends the session for", () => {
+  const start = (): Receiver => {
+    const receiver = new Receiver(hello, 0);
+    say(receiver, { t: "hello", ...hello, role: "sends" });
+    for (const page of offerPages([file("a", 10)])) say(receiver, page);
+    return receiver;
+  };
+
+  test("data before it accepted", () => {
+    const message = encodeDataFrame({ entry: 0, offset: 0, bytes: new Uint8Array(10) }).buffer;
+    expect(() => start().handleInput({ t: "data", message }, 0)).toThrow(TransferError);
+  });
+
+  test.each([
+    ["another entry", 1, 0, 10],
+    ["another place", 0, 1, 9],
+    ["more than was asked for", 0, 0, 11],
+  ])("%s", (_, entry, offset, length) => {
+    const receiver = start();
+    receiver.handleInput({ t: "accept", acceptance: { entries: [0], present: new Map() } }, 0);
+    const message = encodeDataFrame({ entry, offset, bytes: new Uint8Array(length) }).buffer;
+    expect(() => receiver.handleInput({ t: "data", message }, 0)).toThrow(TransferError);
+  });
+
+  test.each([
+    [["..", "x"]],
+    [["/etc/passwd"]],
+    [["a\\..\\b"]],
+    [[""]],
+    [["."]],
+    [[]],
+    [["\0"]],
+    [["\ud800"]],
+    [["x".repeat(256)]],
+    [Array.from({ length: 65 }, () => "x")],
+  ])("b_001 the path %j", (path) => {
+    const receiver = new Receiver(hello, 0);
+    say(receiver, { t: "hello", ...hello, role: "sends" });
+    const page: Ctl = { t: "offer", page: 0, entries: [{ path, kind: "file", size: 1 }], last: true };
+    expect(() => say(receiver, page)).toThrow(TransferError);
+  });
+});
+
+describe("b_045 a sender ends the session for", () => {
+  test.each<[string, Ctl]>([
+    ["an entry that is not on offer", { t: "want", ranges: [[1, 0, 1]] }],
+    ["bytes behind the end", { t: "want", ranges: [[0, 0, 11]] }],
+    ["an empty range", { t: "want", ranges: [[0, 5, 5]] }],
+    ["chunks that are not there", { t: "verify", chunks: [[0, 1, 1]] }],
+    ["a frame of the other side", { t: "hashes", chunks: [] }],
+    ["another root", { t: "done", root: "0".repeat(64) }],
+  ])("%s", (_, frame) => {
+    const offer = new Offer();
+    offer.extend([file("a", 10)]);
+    const sender = new Sender(offer, hello, 65_536, 0);
+    const tell = (ctl: Ctl): void => sender.handleInput({ t: "ctl", bytes: encodeCtl(ctl) }, 0);
+    tell({ t: "hello", ...hello, role: "receives" });
+    tell({ t: "accept", last: true });
+    expect(() => tell(frame)).toThrow(TransferError);
+  });
+});
+
+function say(receiver: Receiver, frame: Ctl): void {
+  receiver.handleInput({ t: "ctl", bytes: encodeCtl(frame) }, 0);
+}
+
+function file(name: string, size: number): Entry {
+  return { path: [name], kind: "file", size };
+}
+
+function content(seed: number, size: number): Bytes {
+  const bytes = new Uint8Array(size);
+  for (let i = 0, x = seed + 1; i < size; i++) bytes[i] = x = (x * 1_103_515_245 + 12_345) & 0x7fff_ffff;
+  return bytes;
+}
+
+type Packet = { readonly at: number } & (
+  | { readonly to: "sender" | "receiver"; readonly ctl: Bytes }
+  | { readonly to: "receiver"; readonly data: ArrayBuffer }
+);
+
+/** Both machines, a disk and a link between them, in simulated time. */
+class Link {
+  readonly contents: readonly (Bytes | undefined)[];
+  delay = 1;
+  acceptance: Acceptance | undefined;
+  corruptOnce = false;
+  unreadable: number | undefined;
+  pauseAt: number | undefined;
+  declines = false;
+  dataBytes = 0;
+  outstandingMax = 0;
+  readonly committed = new Set<number>();
+  readonly senderEvents: SenderEvent[] = [];
+  readonly receiverEvents: ReceiverEvent[] = [];
+  readonly #disk = new Map<string, Bytes>();
+  readonly #offer = new Offer();
+  readonly #sender: Sender;
+  readonly #receiver: Receiver;
+  readonly #packets: Packet[] = [];
+  #now = 0;
+  #waits = { sender: 0, receiver: 0 };
+  #finished = 0;
+  #resumeAt = Infinity;
+
+  constructor(contents: readonly (Bytes | undefined)[], kind: "file" | "text" = "file") {
+    this.contents = contents;
+    this.#offer.extend(
+      contents.map((bytes, i) => ({ path: [`e${i}`], kind: bytes ? kind : "dir", size: bytes?.length ?? 0 })),
+    );
+    this.#sender = new Sender(this.#offer, hello, 65_536, 0);
+    this.#receiver = new Receiver(hello, 0);
+  }
+
+  put(entry: number, chunk: number, bytes: Bytes): void {
+    this.#disk.set(`${entry}/${chunk}`, bytes);
+  }
+
+  /** Whether the disk has what was sent. */
+  holds(entry: number): boolean {
+    const sent = this.contents[entry] ?? new Uint8Array();
+    const chunks = Array.from({ length: Math.ceil(sent.length / MIB) }, (_, i) => this.#disk.get(`${entry}/${i}`)!);
+    return Buffer.compare(concat(...chunks), sent) === 0;
+  }
+
+  run(): TransferError | undefined {
+    try {
+      while (this.#finished < 2) {
+        this.#drainSender();
+        this.#drainReceiver();
+        const next = this.#packets.sort((a, b) => a.at - b.at).shift();
+        const wake = Math.min(this.#waits.sender, this.#waits.receiver);
+        if (next && next.at <= wake) {
+          this.#now = Math.max(this.#now, next.at);
+          this.#deliver(next);
+        } else {
+          this.#now = wake;
+          if (wake >= this.#resumeAt) {
+            this.#resumeAt = Infinity;
+            this.#receiver.handleInput({ t: "pause", paused: false }, wake);
+          }
+          this.#sender.handleInput({ t: "timed_out" }, this.#now);
+          this.#receiver.handleInput({ t: "timed_out" }, this.#now);
+        }
+      }
+      return undefined;
+    } catch (error) {
+      if (error instanceof TransferError) return error;
+      throw error;
+    }
+  }
+
+  #deliver(packet: Packet): void {
+    if ("data" in packet) this.#receiver.handleInput({ t: "data", message: packet.data }, this.#now);
+    else if (packet.to === "sender") this.#sender.handleInput({ t: "ctl", bytes: packet.ctl }, this.#now);
+    else this.#receiver.handleInput({ t: "ctl", bytes: packet.ctl }, this.#now);
+  }
+
+  #drainSender(): void {
+    for (;;) {
+      const output = this.#sender.pollOutput(this.#now);
+      switch (output.t) {
+        case "send":
+          this.#packets.push({ at: this.#now + this.delay, to: "receiver", ctl: output.bytes });
+          break;
+        case "read": {
+          const { entry, chunk } = output.id;
+          const bytes = this.contents[entry]!.subarray(...chunkRange(chunk, this.contents[entry]!.length));
+          if (entry === this.unreadable) {
+            this.#sender.handleInput({ t: "unread", id: output.id, reason: "unreadable" }, this.#now);
+          } else {
+            this.#sender.handleInput({ t: "read", id: output.id, bytes, hash: hashOf(bytes) }, this.#now);
+          }
+          break;
+        }
+        case "report":
+          this.senderEvents.push(output.event);
+          break;
+        case "finish":
+          this.#finished++;
+          break;
+        case "wait": {
+          const frame = this.#sender.pollData();
+          if (!frame) {
+            this.#waits.sender = output.until;
+            return;
+          }
+          this.dataBytes += frame.bytes.length;
+          const data = encodeDataFrame(frame).buffer;
+          expect(decodeDataFrame(data)?.offset).toBe(frame.offset);
+          this.#packets.push({ at: this.#now + this.delay, to: "receiver", data });
+        }
+      }
+    }
+  }
+
+  #drainReceiver(): void {
+    for (;;) {
+      const output = this.#receiver.pollOutput(this.#now);
+      switch (output.t) {
+        case "send":
+          this.#packets.push({ at: this.#now + this.delay, to: "sender", ctl: output.bytes });
+          break;
+        case "write": {
+          const { entry, offset, pieces, hash } = output;
+          const bytes = concat(...pieces);
+          const isCorrupt = this.corruptOnce || hashOf(bytes) !== hash;
+          this.corruptOnce = false;
+          if (!isCorrupt) this.put(entry, offset / MIB, bytes);
+          this.#receiver.handleInput({ t: isCorrupt ? "corrupt" : "written", entry, offset }, this.#now);
+          break;
+        }
+        case "commit":
+          this.committed.add(output.entry);
+          this.#receiver.handleInput({ t: "committed", entry: output.entry }, this.#now);
+          break;
+        case "settle":
+          this.#receiver.handleInput({ t: "settled" }, this.#now);
+          break;
+        case "report":
+          this.#hear(output.event);
+          break;
+        case "finish":
+          this.#finished++;
+          break;
+        case "discard":
+          break;
+        case "wait":
+          this.#waits.receiver = output.until;
+          return;
+      }
+    }
+  }
+
+  #hear(event: ReceiverEvent): void {
+    this.receiverEvents.push(event);
+    if (event.t === "offered") {
+      const everything = this.contents.map((_, i) => i);
+      const acceptance = this.acceptance ?? { entries: everything, present: new Map() };
+      if (this.declines) this.#receiver.handleInput({ t: "decline", reason: "declined" }, this.#now);
+      else this.#receiver.handleInput({ t: "accept", acceptance }, this.#now);
+    } else if (event.t === "progress" && this.pauseAt !== undefined && event.bytes >= this.pauseAt) {
+      this.pauseAt = undefined;
+      this.#receiver.handleInput({ t: "pause", paused: true }, this.#now);
+      this.#resumeAt = this.#now + 90_000;
+    }
+  }
+}
