@@ -79,11 +79,7 @@ impl HostileHost {
         let Self { runtime, signaling, secret, room } = self;
         let (channel, keys) = runtime.block_on(async {
             let (outgoing, mut incoming) = signaling.split();
-            let cid = loop {
-                if let ServerMessage::Peer { cid, .. } = incoming.next().await.unwrap() {
-                    break cid;
-                }
-            };
+            let cid = timeout(PATIENCE, next_guest(&mut incoming)).await.expect("a guest in time");
             let entropy = Entropy::generate(&mut rng());
             let machine = HostPairing::new(&secret, &room, HostOptions::default(), entropy, Instant::now());
             let dialing = Dialing::prepare(&TransportConfig::default()).await.unwrap();
@@ -324,6 +320,14 @@ impl Peer {
 pub(crate) async fn send_data(sender: &ChannelSender, entry: u32, offset: u64, bytes: Bytes) {
     let frame = DataFrame { entry: EntryId(entry), offset, bytes };
     let _ = timeout(PATIENCE, sender.send_data(frame.header(), frame.bytes)).await;
+}
+
+async fn next_guest(incoming: &mut SignalingReceiver) -> Cid {
+    loop {
+        if let ServerMessage::Peer { cid, .. } = incoming.next().await.unwrap() {
+            return cid;
+        }
+    }
 }
 
 enum Machine {
