@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::rate::Rate;
 use super::report::Report;
-use super::text::escape;
+use super::text::{escape, untrusted_json};
 
 /// Writes events to standard output.
 #[derive(Debug, Default)]
@@ -52,11 +52,12 @@ impl Json {
             object.insert("v".to_owned(), json!(1));
             object.insert("event".to_owned(), json!(event));
         }
+        let line = untrusted_json(&value.to_string());
         let _ = if self.is_on_stderr {
-            writeln!(std::io::stderr(), "{value}")
+            writeln!(std::io::stderr(), "{line}")
         } else {
             let mut out = std::io::stdout().lock();
-            writeln!(out, "{value}").and_then(|()| out.flush())
+            writeln!(out, "{line}").and_then(|()| out.flush())
         };
     }
 

@@ -31,6 +31,19 @@ pub(crate) fn escape(text: &str) -> String {
     text.chars().map(|c| if is_deceptive(c) { format!("\\u{{{:x}}}", u32::from(c)) } else { c.to_string() }).collect()
 }
 
+/// JSON with every character that could act on a terminal in the form `\uXXXX`; it says the same to whoever parses it.
+pub(crate) fn untrusted_json(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_deceptive(c) {
+            safe.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
 /// Longer texts are cut when they are shown.
 const COLUMNS_MAX: usize = 120;
 
@@ -42,6 +55,14 @@ mod tests {
     fn control_and_bidi_characters_are_escaped() {
         assert_eq!(Untrusted("a\x1b[2J\u{202e}fdp.exe\u{9b}").to_string(), "a\\u{1b}[2J\\u{202e}fdp.exe\\u{9b}");
         assert_eq!(Untrusted("é 🎬").to_string(), "é 🎬");
+    }
+
+    #[test]
+    fn json_keeps_its_meaning_and_loses_its_effect() {
+        let text = "a\u{85}b\u{202e}c\u{7f}\u{1b}[m";
+        let safe = untrusted_json(&serde_json::json!(text).to_string());
+        assert_eq!(safe, r#""a\u0085b\u202ec\u007f\u001b[m""#);
+        assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), text);
     }
 
     #[test]

@@ -11,6 +11,8 @@
 
 mod bind;
 mod codes;
+mod contract;
+mod disk;
 mod harness;
 mod hostile_names;
 mod hostile_receiver;

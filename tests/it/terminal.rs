@@ -29,6 +29,21 @@ fn b_100_names_of_a_hostile_sender_reach_no_json() {
 }
 
 #[test]
+fn b_100_a_text_of_a_hostile_sender_is_exact_in_json_and_acts_on_nothing() {
+    let (world, server) = (World::new(), TestServer::start());
+    let host = HostileHost::open(&server.url());
+    let receiver = world.run(&["recv", "--yes", "--json", "--server", &server.url(), &host.code()]);
+    let mut sender = host.pair().bind();
+    sender.greet("sends");
+    sender.offer(&json!({"path": ["text"], "kind": "text", "size": NASTY.len()}).to_string());
+    sender.serve(&HashMap::from([(0, NASTY.as_bytes().to_vec())]));
+    let received = receiver.end().expect_exit(0);
+    assert_no_control_bytes(&received.stdout);
+    let text = received.events().into_iter().find(|event| event["event"] == "text").unwrap();
+    assert_eq!(text["text"], NASTY);
+}
+
+#[test]
 fn b_100_names_of_a_hostile_sender_reach_no_log() {
     let (stdout, stderr) = receive_nasty(&["--yes", "-vvv"], OnTerminal::Nothing);
     assert_no_control_bytes(&stdout);
