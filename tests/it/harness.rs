@@ -18,4 +18,4 @@ pub(crate) use world::World;
 use std::time::Duration;
 
 /// A safety net for everything that is waited for; nothing comes near it unless it is broken.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);

@@ -204,8 +204,10 @@ impl Peer {
 
     /// The next frame on the control lane but signs of life and progress; `None` when the connection is over.
     pub(crate) fn hear(&mut self) -> Option<Ctl> {
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.next(PATIENCE).expect("the other side says something") {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.next(left).expect("the other side says something") {
                 Incoming::Ctl(frame) => match Ctl::decode(&frame).unwrap() {
                     Ctl::Ping | Ctl::Bind { .. } | Ctl::Progress { .. } => {}
                     frame => return Some(frame),
