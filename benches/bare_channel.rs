@@ -1,8 +1,10 @@
-//! How fast a bare data lane is between two processes on one machine: the yardstick for the whole tool.
+//! How fast bare file data is between two processes on one machine: the yardstick for the whole tool.
 //!
-//! `cargo bench --bench bare_channel` moves 1 GiB; `MIB=64 PACKET=8000 cargo bench --bench bare_channel` moves 64 MiB in
-//! packets of 8000 bytes. Prints MB/s (10^6 bytes) and processor seconds a GiB, both sides together.
+//! `cargo bench --bench bare_channel` moves 1 GiB over QUIC; `QUIC=0 MIB=64 PACKET=8000 cargo bench --bench bare_channel`
+//! moves 64 MiB over a data channel in packets of 8000 bytes. Prints MB/s (10^6 bytes) and processor seconds a GiB, both
+//! sides together.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "anything but data ends a measurement")]
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -12,7 +14,9 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use p2pshare::transport::{Candidate, Channel, DialEvent, Dialing, Incoming, PacketSize, TransportConfig};
+use p2pshare::transport::{
+    Candidate, Channel, DataPlane, DialEvent, Dialing, Incoming, PacketSize, QuicOffer, TransportConfig,
+};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -41,18 +45,28 @@ async fn send() -> Result<()> {
     dialing.accept_answer(answer["sdp"].as_str().context("sdp")?).await?;
     let mut channel = open(dialing, &mut wire).await?;
     let opened = described.elapsed();
+    start_quic(&mut channel).await?;
+    let start = Instant::now();
+    while wants_quic() && channel.data_plane() != DataPlane::Quic {
+        anyhow::ensure!(start.elapsed() < Duration::from_secs(10), "QUIC does not come up");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 
     let sender = channel.sender();
-    let payload = Bytes::from(vec![0x5a; sender.max_payload_bytes()]);
+    let payload = std::env::var("PAYLOAD").map_or_else(|_| Ok(sender.max_payload_bytes()), |bytes| bytes.parse())?;
+    let payload = Bytes::from(vec![0x5a; payload]);
     sender.send_ctl(Bytes::from(bytes.to_string())).await?;
     let (start, cpu) = (Instant::now(), cpu_seconds()?);
     let mut left = bytes;
     while left > 0 {
-        let length = left.min(payload.len());
-        sender.send_data([0; 12], payload.slice(..length)).await?;
+        // As in a transfer, no frame crosses a chunk.
+        let length = left.min(payload.len()).min(CHUNK_BYTES - (bytes - left) % CHUNK_BYTES);
+        let mut header = [0; 12];
+        header[4..].copy_from_slice(&((bytes - left) as u64).to_be_bytes());
+        sender.send_data(header, payload.slice(..length)).await?;
         left -= length;
     }
-    let Incoming::Ctl(their_cpu) = channel.next().await else { bail!("the receiver went away") };
+    let their_cpu = next_ctl(&mut channel).await?;
     let (took, ours) = (start.elapsed(), cpu_seconds()? - cpu);
     let theirs: f64 = std::str::from_utf8(&their_cpu)?.parse()?;
     let path = channel.path().await;
@@ -78,13 +92,17 @@ async fn receive() -> Result<()> {
     let answer = dialing.answer(offer["sdp"].as_str().context("sdp")?).await?;
     wire.write(&json!({ "sdp": answer }))?;
     let mut channel = open(dialing, &mut wire).await?;
+    start_quic(&mut channel).await?;
 
-    let Incoming::Ctl(bytes) = channel.next().await else { bail!("the sender went away") };
+    let bytes = next_ctl(&mut channel).await?;
     let mut left: usize = std::str::from_utf8(&bytes)?.parse()?;
     let cpu = cpu_seconds()?;
     while left > 0 {
-        let Incoming::Data(message) = channel.next().await else { bail!("the sender went away") };
-        left -= message.len() - 12;
+        match channel.next().await {
+            Incoming::Data(message) => left -= message.len() - 12,
+            Incoming::Ctl(_) => {}
+            other => bail!("{other:?} with {left} bytes to go"),
+        }
     }
     let sender = channel.sender();
     sender.send_ctl(Bytes::from((cpu_seconds()? - cpu).to_string())).await?;
@@ -98,6 +116,42 @@ fn config() -> Result<TransportConfig> {
         Err(_) => PacketSize::Auto,
     };
     Ok(TransportConfig { packet_size, ..TransportConfig::default() })
+}
+
+fn wants_quic() -> bool {
+    std::env::var("QUIC").map_or(true, |quic| quic != "0")
+}
+
+/// Exchanges certificate hashes; says its own again until the other's has come (the first message may be dropped).
+async fn start_quic(channel: &mut Channel) -> Result<()> {
+    if !wants_quic() {
+        return Ok(());
+    }
+    let offer = channel.quic_offer().await.context("no QUIC")?;
+    let sender = channel.sender();
+    let ours = Bytes::copy_from_slice(&offer.certificate_sha256);
+    let theirs = loop {
+        sender.send_ctl(ours.clone()).await?;
+        match tokio::time::timeout(Duration::from_millis(100), channel.next()).await {
+            Ok(Incoming::Ctl(theirs)) => break theirs,
+            Ok(other) => bail!("{other:?} in place of an offer"),
+            Err(_) => {}
+        }
+    };
+    sender.send_ctl(ours).await?;
+    channel.start_quic(QuicOffer { certificate_sha256: theirs.as_ref().try_into()? });
+    Ok(())
+}
+
+/// The next message that is no certificate hash.
+async fn next_ctl(channel: &mut Channel) -> Result<Bytes> {
+    loop {
+        match channel.next().await {
+            Incoming::Ctl(message) if message.len() == 32 => {}
+            Incoming::Ctl(message) => return Ok(message),
+            other => bail!("{other:?} in place of a message"),
+        }
+    }
 }
 
 /// Passes candidates both ways until the connection is open.
@@ -157,6 +211,8 @@ fn cpu_seconds() -> Result<f64> {
     let ticks = |index: usize| -> Result<f64> { Ok(fields.get(index).context("stat")?.parse()?) };
     Ok((ticks(11)? + ticks(12)?) / CLOCK_TICKS_PER_SECOND)
 }
+
+const CHUNK_BYTES: usize = 1 << 20;
 
 const CLOCK_TICKS_PER_SECOND: f64 = 100.0;
 

@@ -1,23 +1,48 @@
-//! The two things that this library does.
+//! The four things that this library does: share or fetch files, as the side that hosts or as the one that joins.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::session::{Destination, Events, Invitation, ShareOptions, Stop, Summary};
-use crate::session::{host_share, join_share};
+use crate::session::{Destination, Events, Invitation, ShareOptions, Stop, Summary, Work, host_share, join_share};
 use crate::signaling::ServerUrl;
 use crate::storage::source::Source;
 use crate::transport::TransportConfig;
 
 /// What both directions need.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// The signalling server. Without one a share runs a server of its own, and a code is looked for on this machine.
     pub server: Option<ServerUrl>,
     /// The name that the peer is told.
     pub name: String,
+    /// The password to join with, if it is known beforehand; otherwise it is asked for.
+    pub password: Option<Zeroizing<String>>,
+    /// Whether the joining side wants both people to compare a short number.
+    pub verify: bool,
+    /// How long a lost peer is looked for; zero gives up at once.
+    pub retry: Duration,
+    /// The most bytes a second to send.
+    pub limit: Option<NonZeroU64>,
     /// How the connection is made.
     pub transport: TransportConfig,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            server: None,
+            name: String::new(),
+            password: None,
+            verify: false,
+            retry: Duration::from_secs(600),
+            limit: None,
+            transport: TransportConfig::default(),
+        }
+    }
 }
 
 /// Shares `source` with whoever has the code or link, which are reported as [`Event::Shared`](crate::Event::Shared).
@@ -33,7 +58,7 @@ pub async fn send(
     events: Events,
     stop: Stop,
 ) -> Result<Summary, Error> {
-    host_share(source, share, settings, events, stop).await
+    host_share(Work::Send(source), share, settings, events, stop).await
 }
 
 /// Fetches what is shared under `invitation`.
@@ -49,5 +74,33 @@ pub async fn receive(
     events: Events,
     stop: Stop,
 ) -> Result<Summary, Error> {
-    join_share(invitation, destination, settings, events, stop).await
+    join_share(Work::Receive(destination.clone()), invitation, settings, events, stop).await
+}
+
+/// Opens an inbox: whoever has the code or link may send into `destination`.
+///
+/// # Errors
+/// The inbox cannot be opened, or its only sender failed.
+pub async fn inbox(
+    destination: &Destination,
+    share: &ShareOptions,
+    settings: &Settings,
+    events: Events,
+    stop: Stop,
+) -> Result<Summary, Error> {
+    host_share(Work::Receive(destination.clone()), share, settings, events, stop).await
+}
+
+/// Sends `source` into the inbox that `invitation` leads to.
+///
+/// # Errors
+/// The inbox cannot be joined, or does not take everything.
+pub async fn send_to(
+    invitation: &Invitation,
+    source: Arc<Source>,
+    settings: &Settings,
+    events: Events,
+    stop: Stop,
+) -> Result<Summary, Error> {
+    join_share(Work::Send(source), invitation, settings, events, stop).await
 }

@@ -6,12 +6,17 @@ mod decide;
 mod format;
 mod human;
 mod json;
+mod pages;
+mod parse;
 mod rate;
 mod recv;
 mod report;
 mod run;
+mod secret;
 mod send;
 mod serve;
+mod setup;
+mod start;
 mod text;
 mod ui;
 
@@ -20,29 +25,35 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use args::{Cli, Command, CommonArgs};
-use config::Config;
-use p2pshare::Settings;
-use p2pshare::transport::TransportConfig;
-use report::{Exit, Report};
+use args::{Cli, Command};
+use report::Exit;
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
-    start_logging(match &cli.command {
+    let command = match Cli::parse().command {
+        Some(command) => command,
+        None => match start::ask() {
+            Ok(command) => command,
+            Err(exit) => return end(exit),
+        },
+    };
+    start_logging(match &command {
         Command::Send(args) => args.common.verbose,
         Command::Recv(args) => args.common.verbose,
         Command::Serve(_) => 1,
+        Command::Completions { .. } | Command::Man => 0,
     });
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return end(ui::fail_early(&format!("cannot start: {error}"))),
     };
     let exit = runtime.block_on(async {
-        match cli.command {
+        match command {
             Command::Send(args) => send::run(args).await,
             Command::Recv(args) => recv::run(args).await,
             Command::Serve(args) => serve::run(args).await,
+            Command::Completions { shell } => pages::completions(shell),
+            Command::Man => pages::manual(),
         }
     });
     // A thread that waits for the keyboard never ends; the process does.
@@ -64,21 +75,4 @@ fn start_logging(verbose: u8) {
     };
     let filter = EnvFilter::try_from_env("P2PSHARE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
-}
-
-/// What both directions need, from the command line and the configuration file.
-fn settings(common: &CommonArgs, config: &Config) -> Result<Settings, Report> {
-    let server = match &common.server {
-        Some(server) => Some(server.clone()),
-        None => config.server()?,
-    };
-    let name = config.name.clone().unwrap_or_else(own_name);
-    Ok(Settings { server, name, transport: TransportConfig::default() })
-}
-
-/// `user@machine`, cut to what a greeting holds.
-fn own_name() -> String {
-    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let name = std::env::var("USER").map_or_else(|_| machine.clone(), |user| format!("{user}@{machine}"));
-    name.chars().take(32).collect()
 }

@@ -5,6 +5,7 @@ use p2pshare_protocol::envelope::{ErrorCode, Why};
 use p2pshare_protocol::error::TransferError;
 use p2pshare_protocol::link::LinkError;
 use p2pshare_protocol::pairing::PairingError;
+use p2pshare_protocol::password::PasswordError;
 
 use crate::signaling::{ServerUrl, ServerUrlError, SignalingError};
 use crate::storage::sink::SinkError;
@@ -34,6 +35,12 @@ pub enum Error {
     /// No code can be made as asked for.
     #[error(transparent)]
     Code(#[from] CodeError),
+    /// The share has a password, and none was given.
+    #[error("this share has a password")]
+    PasswordNeeded,
+    /// The text is no password.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// A server's address is none.
     #[error(transparent)]
     ServerUrl(#[from] ServerUrlError),
@@ -72,6 +79,12 @@ pub enum Error {
     /// What is to be sent cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// Standard output does not take what arrives.
+    #[error("standard output cannot be written: {0}")]
+    Pipe(std::io::Error),
+    /// More or less than one file is offered for standard output.
+    #[error("{0} entries are offered, and standard output takes one file")]
+    NotOneFile(usize),
     /// What arrives cannot be stored.
     #[error(transparent)]
     Sink(#[from] SinkError),
@@ -84,4 +97,11 @@ pub enum Error {
     /// This side asked to stop before a transfer began.
     #[error("stopped")]
     Stopped,
+}
+
+impl Error {
+    /// Whether only the connection is to blame, so that another one can take over.
+    pub(crate) const fn is_interruption(&self) -> bool {
+        matches!(self, Self::Lost(_) | Self::Transfer(TransferError::Silent))
+    }
 }

@@ -11,9 +11,9 @@ pub mod storage;
 #[doc(hidden)]
 pub mod transport;
 
-pub use api::{Settings, receive, send};
+pub use api::{Settings, inbox, receive, send, send_to};
 pub use error::Error;
 pub use session::{
-    Decision, Destination, Event, Events, Invitation, LOCAL_PORTS, OfferRequest, PeerId, ShareOptions, Stage, Stop,
-    Stopper, Summary, VerifyRequest,
+    Decision, Destination, Event, Events, Invitation, LOCAL_PORTS, OfferRequest, PasswordRequest, PeerId, ShareOptions,
+    Stage, Stop, Stopper, Summary, VerifyRequest,
 };

@@ -16,56 +16,58 @@ mod guest;
 mod host;
 mod ice;
 mod lanes;
+mod line;
 mod link_watch;
 mod local;
 mod mailbox;
 mod pair;
+mod quic_setup;
 mod random;
 mod receive;
 mod send;
+mod slot;
 mod stop;
+mod store;
 mod work;
 
-pub use event::{Decision, Event, Events, OfferRequest, PeerId, Stage, Summary, VerifyRequest};
+pub use event::{Decision, Event, Events, OfferRequest, PasswordRequest, PeerId, Stage, Summary, VerifyRequest};
 pub use guest::Invitation;
 pub use host::ShareOptions;
 pub use local::LOCAL_PORTS;
 pub use receive::Destination;
 pub use stop::{Stop, Stopper};
 
-use std::sync::Arc;
-
 use context::Context;
-use work::Work;
+pub(crate) use work::Work;
 
 use crate::api::Settings;
 use crate::error::Error;
-use crate::storage::source::Source;
 
-/// Opens a share and serves `source` to its guests.
+/// Opens a share and does `work` with its guests.
 pub(crate) async fn host_share(
-    source: Arc<Source>,
+    work: Work,
     share: &ShareOptions,
     settings: &Settings,
     events: Events,
     stop: Stop,
 ) -> Result<Summary, Error> {
-    let context = Context { peer: PeerId(0), name: settings.name.clone(), events, stop };
-    let place = local::place(settings.server.as_ref()).await?;
-    host::host(&place, share, &settings.transport, Work::Send(source), context).await
+    let context = Context::new(settings, events, stop);
+    let place = local::place(settings.server.as_ref(), share.code.as_ref())?;
+    host::host(&place, share, &settings.transport, work, context).await
 }
 
-/// Joins a share and receives from its host.
+/// Joins a share and does `work` with its host.
 pub(crate) async fn join_share(
+    work: Work,
     invitation: &Invitation,
-    destination: &Destination,
     settings: &Settings,
     events: Events,
     stop: Stop,
 ) -> Result<Summary, Error> {
-    let mut context = Context { peer: PeerId(0), name: settings.name.clone(), events, stop };
-    let channel = guest::join(invitation, settings.server.as_ref(), &settings.transport, &mut context).await?;
-    let summary = Work::Receive(destination.clone()).run(channel, &mut context).await?;
+    let mut context = Context::new(settings, events, stop);
+    let way = guest::WayOptions { config: &settings.transport, retry: settings.retry, verify: settings.verify };
+    let line = guest::join(invitation, settings.server.as_ref(), way, &mut context).await?;
+    let summary = work.run(line, &mut context).await?;
     context.events.report(Event::Done(context.peer, summary.clone()));
     Ok(summary)
 }

@@ -167,7 +167,15 @@ impl Connection {
             // The reader may be gone or far behind; then there is nobody to tell.
             let _ = self.events.try_send(Err(error));
         }
-        let _ = timeout(CLOSE_MAX, self.socket.close(None)).await;
+        let _ = timeout(CLOSE_MAX, self.part()).await;
+    }
+
+    /// Says goodbye and reads on until the server has heard it. A socket that is closed while something lies unread in it
+    /// is reset, and takes along what was sent last: the reason why this side ends.
+    async fn part(&mut self) {
+        if self.socket.close(None).await.is_ok() {
+            while let Some(Ok(_)) = self.socket.next().await {}
+        }
     }
 
     /// Carries messages both ways until either side has enough.

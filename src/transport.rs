@@ -9,7 +9,9 @@
 //!                                                   └─ ends with Incoming::Lost, exactly once and for ever
 //! ```
 //!
-//! This is the only place that names the WebRTC library. It knows nothing of frames, files or keys: two ordered, reliable
+//! File data may move over [QUIC](quic) on the same socket; that is up to both sides and invisible but for its speed.
+//!
+//! This is the only place that names the WebRTC and QUIC libraries. It knows nothing of frames, files or keys: two ordered, reliable
 //! lanes (`ctl` and `data`), the certificates in use, and when it is over.
 //!
 //! Three promises the callers build on:
@@ -23,6 +25,8 @@ mod config;
 mod error;
 mod inbox;
 pub mod memory;
+mod quic;
+mod socket;
 mod webrtc;
 
 pub use self::{
@@ -30,6 +34,7 @@ pub use self::{
     channel::{Channel, ChannelSender, Identity, Incoming, Path, PathKind},
     config::{IceServer, PacketSize, PathPolicy, TransportConfig},
     error::{Lost, TransportError},
+    quic::{DataPlane, QuicOffer},
     webrtc::{DialEvent, Dialing, SocketBuffers},
 };
 

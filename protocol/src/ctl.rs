@@ -92,6 +92,12 @@ pub enum Ctl {
         /// Why.
         code: AbortCode,
     },
+    /// The speaker can take file data over QUIC as well, and is to be known by this certificate. Said only to a peer whose
+    /// `hello` lists the feature `quic`.
+    Quic {
+        /// SHA-256 of the certificate, in DER.
+        certificate: Hash,
+    },
     /// A sign of life.
     Ping,
 }
@@ -203,6 +209,7 @@ impl Ctl {
             | Self::Pause
             | Self::Resume
             | Self::Abort { .. }
+            | Self::Quic { .. }
             | Self::Ping => false,
         };
         if too_many { Err(CtlError::TooMany) } else { Ok(()) }
@@ -227,6 +234,7 @@ impl Ctl {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Abort { .. } => "abort",
+            Self::Quic { .. } => "quic",
             Self::Ping => "ping",
         }
     }

@@ -45,7 +45,8 @@ pub enum ClientMessage {
         v: u32,
         /// How guests find the room.
         kind: RoomKind,
-        /// The room's name. Absent for a new code: the server then gives out a nameplate.
+        /// The room's name. Absent for a new code: the server then gives out a nameplate. A nameplate for a code that was
+        /// agreed on beforehand.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         room: Option<RoomId>,
         /// The token of `created`, to take the room back.

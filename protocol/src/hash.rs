@@ -30,6 +30,23 @@ impl Hash {
     }
 }
 
+/// Hashes a chunk that comes in pieces.
+#[derive(Debug, Default)]
+pub(crate) struct PieceHasher(blake3::Hasher);
+
+impl PieceHasher {
+    pub(crate) fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The hash of the pieces so far; the next piece begins another chunk.
+    pub(crate) fn finish(&mut self) -> Hash {
+        let hash = Hash(*self.0.finalize().as_bytes());
+        self.0.reset();
+        hash
+    }
+}
+
 /// The root of an entry: BLAKE3 over its chunk hashes in order and its size (big-endian, 8 bytes).
 #[must_use]
 pub fn entry_root(chunks: &[Hash], size: u64) -> Hash {

@@ -25,6 +25,23 @@ impl Ledger {
         self.entries.insert(entry, Record { size, hashes: Vec::new() });
     }
 
+    /// Notes the size of a stream that has ended.
+    pub(crate) fn set_size(&mut self, entry: EntryId, size: u64) {
+        if let Some(record) = self.entries.get_mut(&entry) {
+            record.size = Some(size);
+        }
+    }
+
+    /// The size of an entry, if it is known.
+    pub(crate) fn size(&self, entry: EntryId) -> Option<u64> {
+        self.entries.get(&entry)?.size
+    }
+
+    /// The hash of a chunk, if it is known.
+    pub(crate) fn hash(&self, entry: EntryId, chunk: u64) -> Option<Hash> {
+        *self.entries.get(&entry)?.hashes.get(usize::try_from(chunk).ok()?)?
+    }
+
     /// Leaves an entry out of the root.
     pub(crate) fn remove(&mut self, entry: EntryId) {
         self.entries.remove(&entry);

@@ -38,6 +38,7 @@ pub mod share_guard;
 pub mod short_number;
 
 mod base64url;
+mod chunk_hasher;
 mod ledger;
 mod liveness;
 #[cfg(test)]

@@ -43,6 +43,13 @@ pub const WRITE_BACKLOG_BYTES_MAX: u64 = 16 << 20;
 /// How many bytes of chunks the sender holds in memory, read and not yet sent.
 pub const READ_AHEAD_BYTES: u64 = 8 << 20;
 
+/// How many bytes of a stream the sender reads beyond what was asked for.
+pub const STREAM_AHEAD_BYTES: u64 = 1 << 20;
+
+/// How many bytes of a stream the sender keeps after they were sent, for a reconnect; a receiver has no more of a stream
+/// outstanding.
+pub const STREAM_REPLAY_BYTES: u64 = 32 << 20;
+
 /// How many chunks the sender holds in memory: bounds the small ones, of which `READ_AHEAD_BYTES` would allow many.
 pub const READ_AHEAD_CHUNKS: usize = 256;
 

@@ -412,7 +412,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: 7_000, ..ProptestConfig::default() })]
 
         #[test]
         fn mapped_paths_lie_beneath_the_root_and_show_what_they_are(offered in offered_paths(), portable: bool) {

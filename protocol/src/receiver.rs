@@ -4,12 +4,15 @@
 //! [`Input`]s, then drain [`Receiver::poll_output`] until it says [`Output::Wait`].
 
 mod assembly;
+mod fetch;
 mod messages;
+mod pass;
 mod plan;
+mod targets;
 
 pub use messages::{Acceptance, Event, Input, Output};
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,17 +21,11 @@ use bytes::Bytes;
 use crate::ctl::{Ctl, Hello, Role, SkipReason, accept_frames};
 use crate::data_frame::DataFrame;
 use crate::error::{TransferError, Violation};
-use crate::hash::{Hash, chunk_count, chunk_range};
-use crate::ledger::Ledger;
-use crate::limits::{
-    CHUNK_BYTES, CHUNK_RETRIES_MAX, ENTRIES_OPEN_MAX, FAREWELL_MAX, OFFER_BYTES_MAX, PROGRESS_INTERVAL,
-    WANT_RANGES_MAX, WRITE_BACKLOG_BYTES_MAX,
-};
+use crate::hash::Hash;
+use crate::limits::{FAREWELL_MAX, OFFER_BYTES_MAX, PROGRESS_INTERVAL};
 use crate::liveness::Liveness;
-use crate::offer::{EntryId, EntryKind, Offer};
-use crate::window::Window;
-use assembly::{Assembly, Whole};
-use plan::Plan;
+use crate::offer::{Entry, EntryId, Offer};
+use fetch::Fetch;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -48,42 +45,24 @@ enum Phase {
     Finished,
 }
 
-/// One accepted entry.
-#[derive(Debug)]
-struct Target {
-    kind: EntryKind,
-    size: u64,
-    /// Chunks that are not yet verified on disk.
-    missing: u64,
-    /// Whether any of its data was asked for and it has no final name yet.
-    open: bool,
-    retries: u8,
-}
-
 /// The receiving side of one transfer.
 #[derive(Debug)]
 pub struct Receiver {
     phase: Phase,
+    hello: Hello,
     offer: Offer,
     offer_bytes: usize,
     pages: u32,
-    targets: BTreeMap<EntryId, Target>,
-    /// Entries that were accepted and given up; frames about them may still be on their way.
-    given_up: BTreeSet<EntryId>,
-    /// Entries that have neither their final name nor been given up.
-    unsettled: usize,
-    open: usize,
-    plan: Plan,
-    assembly: Assembly,
-    ledger: Ledger,
-    window: Window,
-    /// Bytes verified on disk and entries under their final name.
-    confirmed: (u64, u32),
+    /// What was taken of the offer.
+    taken: Vec<EntryId>,
+    fetch: Fetch,
     reported: (u64, u32),
     report_due: Instant,
     outputs: VecDeque<Output>,
     liveness: Liveness,
     closing_since: Instant,
+    /// Whether frames that were said before may come again.
+    is_reconnected: bool,
 }
 
 impl Receiver {
@@ -92,25 +71,20 @@ impl Receiver {
     pub fn new(hello: Hello, now: Instant) -> Self {
         let mut receiver = Self {
             phase: Phase::Greeting,
+            hello: Hello { role: Role::Receives, ..hello },
             offer: Offer::default(),
             offer_bytes: 0,
             pages: 0,
-            targets: BTreeMap::new(),
-            given_up: BTreeSet::new(),
-            unsettled: 0,
-            open: 0,
-            plan: Plan::default(),
-            assembly: Assembly::default(),
-            ledger: Ledger::default(),
-            window: Window::new(now),
-            confirmed: (0, 0),
+            taken: Vec::new(),
+            fetch: Fetch::new(now),
             reported: (0, 0),
             report_due: now,
             outputs: VecDeque::new(),
             liveness: Liveness::new(now),
             closing_since: now,
+            is_reconnected: false,
         };
-        receiver.send(&Ctl::Hello(Hello { role: Role::Receives, ..hello }), now);
+        receiver.send(&Ctl::Hello(receiver.hello.clone()), now);
         receiver
     }
 
@@ -122,43 +96,44 @@ impl Receiver {
         if self.phase == Phase::Finished {
             return Ok(());
         }
-        let result = match input {
-            Input::Ctl(bytes) => self.handle_frame(&bytes, now),
-            Input::Data(message) => self.handle_data(message, now),
-            Input::Accept(acceptance) => {
-                self.accept(acceptance, now);
-                Ok(())
+        let result = self.take(input, now);
+        result.inspect_err(|error| self.say_why(error, now))?;
+        if self.phase == Phase::Receiving {
+            while let Some(want) = self.fetch.ask(now) {
+                self.send(&want, now);
             }
+        }
+        self.outputs.append(&mut self.fetch.outputs);
+        if self.phase == Phase::Receiving && self.fetch.is_done() {
+            self.phase = Phase::Settling;
+            self.outputs.push_back(Output::Settle);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, input: Input, now: Instant) -> Result<(), TransferError> {
+        match input {
+            Input::Ctl(bytes) => self.handle_frame(&bytes, now)?,
+            Input::Data(message) => self.handle_data(message, now)?,
+            Input::Accept(acceptance) => self.accept(&acceptance, now),
             Input::Decline(reason) => {
                 self.send(&Ctl::Decline { reason }, now);
-                self.phase = Phase::Finished;
-                Err(TransferError::Declined(reason))
+                return Err(TransferError::Declined(reason));
             }
-            Input::Written { entry, offset } => {
-                self.was_written(entry, offset);
-                Ok(())
-            }
-            Input::Corrupt { entry, offset } => self.was_corrupt(entry, offset),
-            Input::Committed(entry) => {
-                self.was_committed(entry);
-                Ok(())
-            }
+            Input::Written { entry, offset } => self.fetch.written(entry, offset),
+            Input::Passed(bytes) => self.fetch.passed(bytes)?,
+            Input::Corrupt { entry, offset } => self.fetch.corrupt(entry, offset)?,
+            Input::Committed(entry) => self.fetch.committed(entry),
             Input::Failed(entry) => {
-                if self.give_up(entry, SkipReason::Unwritable) {
+                if self.fetch.give_up(entry, SkipReason::Unwritable) {
                     self.send(&Ctl::Skip { entry, reason: SkipReason::Unwritable }, now);
                 }
-                Ok(())
             }
-            Input::Settled => {
-                self.conclude(now);
-                Ok(())
-            }
-            Input::Stop(code) => Err(TransferError::Stopped(code)),
-            Input::TimedOut => self.handle_timeout(now),
-        };
-        result.inspect_err(|error| self.say_why(error, now))?;
-        self.ask(now);
-        self.settle();
+            Input::Settled => self.conclude(now),
+            Input::Reconnected => self.reconnect(now),
+            Input::Stop(code) => return Err(TransferError::Stopped(code)),
+            Input::TimedOut => self.handle_timeout(now)?,
+        }
         Ok(())
     }
 
@@ -167,7 +142,7 @@ impl Receiver {
         if let Some(output) = self.outputs.pop_front() {
             return output;
         }
-        if self.phase == Phase::Receiving && self.confirmed != self.reported && now >= self.report_due {
+        if self.phase == Phase::Receiving && self.has_news() && now >= self.report_due {
             self.tell_progress(now);
             return self.outputs.pop_front().expect("progress was just told");
         }
@@ -184,21 +159,24 @@ impl Receiver {
         self.liveness.heard(now);
         let frame = Ctl::decode(bytes).map_err(Violation::from)?;
         match (self.phase, frame) {
+            (_, Ctl::Quic { certificate }) => self.report(Event::Quic(certificate)),
             (_, Ctl::Abort { code }) => return Err(TransferError::Aborted(code)),
             // The driver has checked the first one; more of them say nothing new.
-            (_, Ctl::Ping) | (Phase::Greeting, Ctl::Bind { .. }) => {}
+            (_, Ctl::Ping | Ctl::Bind { .. }) => {}
             (Phase::Greeting, Ctl::Hello(hello)) => self.greet(hello)?,
-            (Phase::Listening, Ctl::Offer { page, entries, last }) => {
-                self.listen(page, entries, last, bytes.len())?;
-            }
+            (Phase::Listening, Ctl::Offer { page, entries, last }) => self.listen(page, entries, last, bytes.len())?,
             (Phase::Receiving, Ctl::Hashes { chunks }) => {
                 for (entry, chunk, hash) in chunks {
-                    self.handle_hash(entry, chunk, hash)?;
+                    self.fetch.hash(entry, chunk, hash)?;
                 }
             }
-            (Phase::Receiving, Ctl::Skip { entry, reason }) => self.skip(entry, reason)?,
+            (Phase::Receiving, Ctl::Eof { entry, size }) => self.end(entry, size, now)?,
+            (Phase::Receiving, Ctl::Skip { entry, reason }) => self.fetch.skip(entry, reason)?,
             (Phase::Closing, Ctl::Done { root }) => self.finish(root)?,
             (Phase::Settling | Phase::Closing, Ctl::Hashes { .. }) => {}
+            // Said before the last connection was lost, and heard then.
+            (_, Ctl::Hello(hello)) if self.is_reconnected => self.report(Event::Peer(hello)),
+            (_, Ctl::Offer { .. } | Ctl::Skip { .. } | Ctl::Eof { .. }) if self.is_reconnected => {}
             (_, frame) => return Err(Violation::Unexpected(frame.name()).into()),
         }
         Ok(())
@@ -216,13 +194,7 @@ impl Receiver {
         Ok(())
     }
 
-    fn listen(
-        &mut self,
-        page: u32,
-        entries: Vec<crate::offer::Entry>,
-        last: bool,
-        bytes: usize,
-    ) -> Result<(), Violation> {
+    fn listen(&mut self, page: u32, entries: Vec<Entry>, last: bool, bytes: usize) -> Result<(), Violation> {
         self.offer_bytes += bytes;
         if page != self.pages {
             return Err(Violation::Unexpected("offer"));
@@ -239,224 +211,74 @@ impl Receiver {
         Ok(())
     }
 
-    fn accept(&mut self, acceptance: Acceptance, now: Instant) {
+    fn accept(&mut self, acceptance: &Acceptance, now: Instant) {
         debug_assert_eq!(self.phase, Phase::Deciding, "an offer is taken once, after it was reported");
-        for frame in accept_frames(&acceptance.entries, self.offer.entries().len()) {
-            self.send(&frame, now);
-        }
+        self.taken.clone_from(&acceptance.entries);
+        self.say_accept(now);
         self.phase = Phase::Receiving;
-        for &id in &acceptance.entries {
-            let present = acceptance.present.get(&id).map_or(&[][..], Vec::as_slice);
-            self.aim(id, present);
-        }
-        for chunks in self.plan.verify_runs().chunks(WANT_RANGES_MAX) {
-            self.send(&Ctl::Verify { chunks: chunks.to_vec() }, now);
+        for frame in self.fetch.aim(&self.offer, acceptance) {
+            self.send(&frame, now);
         }
         self.tell_progress(now);
     }
 
-    fn aim(&mut self, id: EntryId, present: &[(u64, Hash)]) {
-        let Some(entry) = self.offer.entry(id) else { return };
-        let (kind, size) = (entry.kind, entry.size);
-        let missing = chunk_count(size);
-        self.targets.insert(id, Target { kind, size, missing, open: false, retries: 0 });
-        self.unsettled += 1;
-        if kind != EntryKind::Dir {
-            self.ledger.insert(id, (kind != EntryKind::Stream).then_some(size));
-            self.plan.add(id, size, present);
-        }
-        if missing == 0 {
-            self.complete(id);
+    fn say_accept(&mut self, now: Instant) {
+        for frame in accept_frames(&self.taken, self.offer.entries().len()) {
+            self.send(&frame, now);
         }
     }
 
     fn handle_data(&mut self, message: Bytes, now: Instant) -> Result<(), TransferError> {
         self.liveness.heard(now);
         let frame = DataFrame::decode(message).map_err(Violation::from)?;
-        if self.phase != Phase::Receiving {
-            return Err(Violation::Unrequested.into());
-        }
-        let wanted = self.plan.deliver(&frame)?;
-        let Some(target) = self.targets.get(&frame.entry).filter(|_| wanted) else { return Ok(()) };
-        self.window.delivered(frame.bytes.len() as u64, now);
-        let (entry, chunk) = (frame.entry, frame.offset / CHUNK_BYTES);
-        let range = chunk_range(chunk, target.size);
-        if let Some(whole) = self.assembly.add_data(frame, range.end - range.start) {
-            self.store(entry, chunk, whole);
+        if self.phase == Phase::Receiving { self.fetch.data(frame, now) } else { Err(Violation::Unrequested.into()) }
+    }
+
+    /// Takes note of the end of a stream, with which its last chunk may turn out to be here.
+    fn end(&mut self, entry: EntryId, size: u64, now: Instant) -> Result<(), TransferError> {
+        self.fetch.end(entry, size)?;
+        if self.is_reconnected {
+            for frame in self.fetch.verify_again() {
+                self.send(&frame, now);
+            }
         }
         Ok(())
     }
 
-    fn handle_hash(&mut self, entry: EntryId, chunk: u64, hash: Hash) -> Result<(), Violation> {
-        let Some(target) = self.targets.get(&entry) else { return self.expect_given_up(entry, "hashes") };
-        let range = chunk_range(chunk, target.size);
-        if let Some(there) = self.plan.verified(entry, chunk) {
-            if there == hash {
-                self.ledger.record(entry, chunk, hash);
-                self.confirm(entry, range.end - range.start);
-            } else {
-                self.plan.add_missing(entry, range);
+    /// Starts over on a new channel: what was taken stays taken, what was on its way is asked for anew.
+    fn reconnect(&mut self, now: Instant) {
+        self.is_reconnected = true;
+        self.liveness = Liveness::new(now);
+        self.outputs.retain(|output| !matches!(output, Output::Send(_)));
+        self.send(&Ctl::Hello(self.hello.clone()), now);
+        match self.phase {
+            Phase::Greeting | Phase::Listening => {
+                self.phase = Phase::Greeting;
+                (self.offer, self.offer_bytes, self.pages) = (Offer::default(), 0, 0);
             }
-            return Ok(());
-        }
-        if !self.plan.asked_for(entry, chunk) {
-            return Err(Violation::OutOfOffer("hashes"));
-        }
-        if let Some(whole) = self.assembly.add_hash(entry, chunk, hash, range.end - range.start) {
-            self.store(entry, chunk, whole);
-        }
-        Ok(())
-    }
-
-    fn store(&mut self, entry: EntryId, chunk: u64, whole: Whole) {
-        let Whole { pieces, hash } = whole;
-        let offset = chunk * CHUNK_BYTES;
-        if self.targets.get(&entry).is_some_and(|target| target.kind == EntryKind::Text) {
-            self.show(entry, &pieces, hash);
-            return;
-        }
-        self.ledger.record(entry, chunk, hash);
-        self.outputs.push_back(Output::Write { entry, offset, pieces, hash });
-    }
-
-    /// Verifies a text here, as it touches no disk.
-    fn show(&mut self, entry: EntryId, pieces: &[Bytes], hash: Hash) {
-        let text = String::from_utf8(pieces.concat());
-        match text {
-            Ok(text) if Hash::of_chunk(text.as_bytes()) == hash => {
-                self.ledger.record(entry, 0, hash);
-                self.report(Event::Text(entry, text));
-                self.was_written(entry, 0);
-                self.was_committed(entry);
+            Phase::Receiving | Phase::Settling | Phase::Closing => {
+                self.say_accept(now);
+                for frame in self.fetch.reconnect(now) {
+                    self.send(&frame, now);
+                }
+                if self.phase == Phase::Closing {
+                    self.conclude(now);
+                }
             }
-            Ok(_) | Err(_) => {
-                self.give_up(entry, SkipReason::Unwritable);
-            }
-        }
-    }
-
-    fn was_written(&mut self, entry: EntryId, offset: u64) {
-        self.assembly.written(entry, offset / CHUNK_BYTES);
-        let Some(target) = self.targets.get(&entry) else { return };
-        let range = chunk_range(offset / CHUNK_BYTES, target.size);
-        self.confirm(entry, range.end - range.start);
-    }
-
-    /// Counts a chunk that is verified on disk.
-    fn confirm(&mut self, entry: EntryId, bytes: u64) {
-        let Some(target) = self.targets.get_mut(&entry) else { return };
-        target.missing -= 1;
-        self.confirmed.0 += bytes;
-        if target.missing == 0 && target.kind != EntryKind::Text {
-            self.complete(entry);
-        }
-    }
-
-    fn complete(&mut self, entry: EntryId) {
-        self.outputs.push_back(Output::Commit(entry));
-    }
-
-    fn was_corrupt(&mut self, entry: EntryId, offset: u64) -> Result<(), TransferError> {
-        self.assembly.written(entry, offset / CHUNK_BYTES);
-        let Some(target) = self.targets.get_mut(&entry) else { return Ok(()) };
-        if target.retries == CHUNK_RETRIES_MAX {
-            return Err(TransferError::Corrupt);
-        }
-        target.retries += 1;
-        let range = chunk_range(offset / CHUNK_BYTES, target.size);
-        self.plan.add_missing(entry, range);
-        Ok(())
-    }
-
-    fn was_committed(&mut self, entry: EntryId) {
-        let Some(target) = self.targets.get_mut(&entry) else { return };
-        self.open -= usize::from(std::mem::take(&mut target.open));
-        self.unsettled -= 1;
-        self.confirmed.1 += 1;
-        let root = self.ledger.entry_root(entry);
-        self.report(Event::EntryDone(entry, root));
-    }
-
-    fn skip(&mut self, entry: EntryId, reason: SkipReason) -> Result<(), Violation> {
-        if !self.give_up(entry, reason) {
-            return self.expect_given_up(entry, "skip");
-        }
-        if reason == SkipReason::Changed {
-            self.outputs.push_back(Output::Discard(entry));
-        }
-        Ok(())
-    }
-
-    /// Accepts a late frame about an entry that was given up, and no other.
-    fn expect_given_up(&self, entry: EntryId, frame: &'static str) -> Result<(), Violation> {
-        if self.given_up.contains(&entry) { Ok(()) } else { Err(Violation::OutOfOffer(frame)) }
-    }
-
-    fn give_up(&mut self, entry: EntryId, reason: SkipReason) -> bool {
-        let Some(target) = self.targets.remove(&entry) else { return false };
-        self.given_up.insert(entry);
-        self.open -= usize::from(target.open);
-        self.unsettled -= 1;
-        self.plan.remove(entry);
-        self.assembly.remove(entry);
-        self.ledger.remove(entry);
-        self.report(Event::Skipped { entry, reason });
-        true
-    }
-
-    /// Asks for what the window and the disk allow.
-    fn ask(&mut self, now: Instant) {
-        if self.phase != Phase::Receiving {
-            return;
-        }
-        loop {
-            let ranges = self.next_ranges(now);
-            if ranges.is_empty() {
-                return;
-            }
-            self.send(&Ctl::Want { ranges }, now);
-        }
-    }
-
-    fn next_ranges(&mut self, now: Instant) -> Vec<(EntryId, u64, u64)> {
-        let mut ranges = Vec::new();
-        while ranges.len() < WANT_RANGES_MAX {
-            let outstanding = self.plan.outstanding();
-            let room = self.window.bytes().saturating_sub(outstanding);
-            let Some(entry) = self.plan.next_entry() else { break };
-            let opens = self.targets.get(&entry).is_some_and(|target| !target.open);
-            if self.assembly.bytes() >= WRITE_BACKLOG_BYTES_MAX || opens && self.open == ENTRIES_OPEN_MAX {
-                break;
-            }
-            let Some(range) = self.plan.next_range(room, self.window.bytes() / 4) else { break };
-            if opens && let Some(target) = self.targets.get_mut(&entry) {
-                target.open = true;
-                self.open += 1;
-            }
-            self.window.requested(outstanding, now);
-            ranges.push(range);
-        }
-        ranges
-    }
-
-    /// Lets the disk settle when nothing is left to move.
-    fn settle(&mut self) {
-        if self.phase == Phase::Receiving && self.unsettled == 0 {
-            self.phase = Phase::Settling;
-            self.outputs.push_back(Output::Settle);
+            Phase::Deciding | Phase::Finished => {}
         }
     }
 
     fn conclude(&mut self, now: Instant) {
         self.tell_progress(now);
-        let root = self.ledger.share_root().expect("every entry that is left in the ledger is complete");
+        let root = self.fetch.root().expect("every entry that is left is complete");
         self.send(&Ctl::Done { root }, now);
         self.phase = Phase::Closing;
         self.closing_since = now;
     }
 
     fn finish(&mut self, root: Hash) -> Result<(), Violation> {
-        if self.ledger.share_root() != Some(root) {
+        if self.fetch.root() != Some(root) {
             return Err(Violation::RootMismatch);
         }
         self.phase = Phase::Finished;
@@ -476,9 +298,13 @@ impl Receiver {
         Ok(())
     }
 
+    fn has_news(&self) -> bool {
+        self.fetch.confirmed() != self.reported
+    }
+
     fn tell_progress(&mut self, now: Instant) {
-        let (bytes, entries) = self.confirmed;
-        self.reported = self.confirmed;
+        let (bytes, entries) = self.fetch.confirmed();
+        self.reported = (bytes, entries);
         self.report_due = now + PROGRESS_INTERVAL;
         self.send(&Ctl::Progress { bytes, entries }, now);
         self.report(Event::Progress { bytes, entries });
@@ -487,7 +313,7 @@ impl Receiver {
     fn deadline(&self) -> Instant {
         let deadline = self.liveness.deadline();
         match self.phase {
-            Phase::Receiving if self.confirmed != self.reported => deadline.min(self.report_due),
+            Phase::Receiving if self.has_news() => deadline.min(self.report_due),
             Phase::Closing => deadline.min(self.closing_since + FAREWELL_MAX),
             Phase::Greeting
             | Phase::Listening
@@ -507,6 +333,7 @@ impl Receiver {
         self.outputs.push_back(Output::Report(event));
     }
 
+    /// Tells the peer why this side gives up, if it can still use that.
     fn say_why(&mut self, error: &TransferError, now: Instant) {
         self.phase = Phase::Finished;
         if let Some(code) = error.abort_code() {

@@ -318,9 +318,8 @@ fn parse_fingerprint(hex: &str) -> Option<[u8; 32]> {
     bytes.next().is_none().then_some(hash)
 }
 
-/// RFC 8839: 4 (user name) or 22 (password) to 256 characters of letters, digits, `+` and `/`.
-///
-/// Firefox writes only those; some stacks add `-` and `_`.
+/// RFC 8839: 4 (user name) or 22 (password) to 256 characters of letters, digits, `+` and `/`; `-` and `_` do no
+/// harm.
 fn is_ice_string(text: &str, length_min: usize) -> bool {
     let is_ice_char = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_');
     (length_min..=256).contains(&text.len()) && text.bytes().all(is_ice_char)

@@ -4,12 +4,13 @@
 //! [`Sender::poll_output`] until it says [`Output::Wait`]; while the data channel has room, take frames from
 //! [`Sender::poll_data`] and drain the outputs again.
 
+mod feed;
 mod jobs;
 mod messages;
 
 pub use messages::{Event, Input, Output};
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,9 +21,10 @@ use crate::data_frame::DataFrame;
 use crate::error::{TransferError, Violation};
 use crate::hash::{Hash, chunk_count};
 use crate::ledger::Ledger;
-use crate::limits::{HASHES_PER_FRAME_MAX, STALL_MAX};
+use crate::limits::{ENTRY_BYTES_MAX, HASHES_PER_FRAME_MAX, JOBS_MAX, STALL_MAX};
 use crate::liveness::Liveness;
 use crate::offer::{EntryId, EntryKind, Offer};
+use feed::Feed;
 use jobs::Jobs;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -46,8 +48,10 @@ pub struct Sender {
     payload_bytes: usize,
     phase: Phase,
     selected: BTreeSet<EntryId>,
-    skipped: BTreeSet<EntryId>,
+    skipped: BTreeMap<EntryId, SkipReason>,
     jobs: Jobs,
+    /// The stream, if one was accepted.
+    feed: Option<Feed>,
     ledger: Ledger,
     /// Hashes that are to be sent with the next control frame.
     hashes: Vec<(EntryId, u64, Hash)>,
@@ -56,6 +60,9 @@ pub struct Sender {
     /// When the receiver last asked for something or confirmed something.
     moved: Instant,
     paused: bool,
+    hello: Hello,
+    /// Whether frames that were said before may come again.
+    is_reconnected: bool,
 }
 
 impl Sender {
@@ -70,7 +77,10 @@ impl Sender {
             payload_bytes,
             phase: Phase::Greeting,
             selected: BTreeSet::new(),
-            skipped: BTreeSet::new(),
+            skipped: BTreeMap::new(),
+            feed: None,
+            hello: Hello { role: Role::Sends, ..hello },
+            is_reconnected: false,
             ledger: Ledger::default(),
             hashes: Vec::new(),
             outputs: VecDeque::new(),
@@ -78,11 +88,16 @@ impl Sender {
             moved: now,
             paused: false,
         };
-        sender.send(&Ctl::Hello(Hello { role: Role::Sends, ..hello }), now);
-        for page in offer_pages(sender.offer.clone().entries()) {
-            sender.send(&page, now);
-        }
+        sender.introduce(now);
         sender
+    }
+
+    /// Says hello and makes the offer.
+    fn introduce(&mut self, now: Instant) {
+        self.send(&Ctl::Hello(self.hello.clone()), now);
+        for page in offer_pages(self.offer.clone().entries()) {
+            self.send(&page, now);
+        }
     }
 
     /// Takes in what happened outside; drain `poll_output` afterwards, also after an error: its last words are there.
@@ -98,6 +113,14 @@ impl Sender {
             Input::Data => Err(Violation::Unrequested.into()),
             Input::Read { entry, chunk, result } => {
                 self.handle_read(entry, chunk, result, now);
+                Ok(())
+            }
+            Input::StreamRead { entry, result } => {
+                self.handle_stream(entry, result, now);
+                Ok(())
+            }
+            Input::Reconnected => {
+                self.reconnect(now);
                 Ok(())
             }
             Input::Stop(code) => Err(TransferError::Stopped(code)),
@@ -120,6 +143,12 @@ impl Sender {
         {
             return Output::Read { entry, chunk };
         }
+        if self.phase == Phase::Serving
+            && let Some(feed) = &mut self.feed
+            && feed.next_read()
+        {
+            return Output::ReadStream { entry: feed.entry() };
+        }
         if self.phase == Phase::Closing {
             self.phase = Phase::Finished;
             return Output::Finish;
@@ -132,18 +161,21 @@ impl Sender {
         if self.phase != Phase::Serving || self.paused {
             return None;
         }
-        self.jobs.next_frame(self.payload_bytes)
+        let payload_bytes = self.payload_bytes;
+        self.jobs.next_frame(payload_bytes).or_else(|| self.feed.as_mut()?.next_frame(payload_bytes))
     }
 
     /// Whether `poll_data` would return a frame.
     #[must_use]
     pub fn has_data(&self) -> bool {
-        self.phase == Phase::Serving && !self.paused && self.jobs.has_frame()
+        self.phase == Phase::Serving
+            && !self.paused
+            && (self.jobs.has_frame() || self.feed.as_ref().is_some_and(Feed::has_frame))
     }
 
     /// The entries that were given up, by either side.
     #[must_use]
-    pub const fn skipped(&self) -> &BTreeSet<EntryId> {
+    pub const fn skipped(&self) -> &BTreeMap<EntryId, SkipReason> {
         &self.skipped
     }
 
@@ -151,6 +183,7 @@ impl Sender {
         self.liveness.heard(now);
         let frame = Ctl::decode(bytes).map_err(Violation::from)?;
         match (&self.phase, frame) {
+            (_, Ctl::Quic { certificate }) => self.report(Event::Quic(certificate)),
             (_, Ctl::Abort { code }) => return Err(TransferError::Aborted(code)),
             // The driver has checked the first one; more of them say nothing new.
             (_, Ctl::Ping) | (Phase::Greeting, Ctl::Bind { .. }) => {}
@@ -167,9 +200,48 @@ impl Sender {
             (Phase::Serving, Ctl::Pause) => self.pause(true, now),
             (Phase::Serving, Ctl::Resume) => self.pause(false, now),
             (Phase::Serving, Ctl::Done { root }) => self.conclude(root, now)?,
+            // Said before the last connection was lost, and heard then.
+            (Phase::Serving, Ctl::Hello(hello)) if self.is_reconnected => self.report(Event::Peer(hello)),
+            (Phase::Serving, Ctl::Accept { .. }) if self.is_reconnected => {}
             (_, frame) => return Err(Violation::Unexpected(frame.name()).into()),
         }
         Ok(())
+    }
+
+    /// Starts over on a new channel: what was not taken is offered again, what was taken is served as asked for anew.
+    fn reconnect(&mut self, now: Instant) {
+        self.is_reconnected = true;
+        self.liveness = Liveness::new(now);
+        self.moved = now;
+        self.outputs.retain(|output| matches!(output, Output::Report(_)));
+        self.hashes.clear();
+        self.jobs.interrupt();
+        match self.phase {
+            Phase::Greeting | Phase::Offered => {
+                self.phase = Phase::Greeting;
+                self.selected.clear();
+                self.introduce(now);
+            }
+            Phase::Serving => {
+                self.send(&Ctl::Hello(self.hello.clone()), now);
+                self.tell_again(now);
+            }
+            Phase::Closing | Phase::Finished => {}
+        }
+    }
+
+    /// Says again what the lost connection may not have delivered.
+    fn tell_again(&mut self, now: Instant) {
+        for (entry, reason) in self.skipped.clone() {
+            self.send(&Ctl::Skip { entry, reason }, now);
+        }
+        if let Some(feed) = &mut self.feed {
+            feed.interrupt();
+            let entry = feed.entry();
+            if let Some(size) = self.ledger.size(entry) {
+                self.send(&Ctl::Eof { entry, size }, now);
+            }
+        }
     }
 
     fn greet(&mut self, hello: Hello) -> Result<(), TransferError> {
@@ -206,7 +278,10 @@ impl Sender {
             let entry = self.offer.entry(id).expect("a selected entry is on offer");
             match entry.kind {
                 EntryKind::File | EntryKind::Text => self.ledger.insert(id, Some(entry.size)),
-                EntryKind::Stream => self.ledger.insert(id, None),
+                EntryKind::Stream => {
+                    self.ledger.insert(id, None);
+                    self.feed = Some(Feed::new(id));
+                }
                 EntryKind::Dir => {}
             }
             bytes += entry.size;
@@ -225,8 +300,8 @@ impl Sender {
             if from >= to {
                 return Err(Violation::OutOfOffer("want"));
             }
-            if !self.skipped.contains(&entry) {
-                self.jobs.want(entry, from, to)?;
+            if !self.skipped.contains_key(&entry) {
+                self.take_want(entry, from, to)?;
             }
         }
         Ok(())
@@ -239,7 +314,9 @@ impl Sender {
             if first.checked_add(count).is_none_or(|end| end > chunk_count(size)) {
                 return Err(Violation::OutOfOffer("verify"));
             }
-            if !self.skipped.contains(&entry) {
+            if self.is_stream(entry) {
+                self.announce_again(entry, first, count)?;
+            } else if !self.skipped.contains_key(&entry) {
                 self.jobs.verify(entry, first, count)?;
             }
         }
@@ -253,6 +330,7 @@ impl Sender {
             return Err(out_of_offer);
         }
         match self.offer.entry(entry) {
+            Some(e) if e.kind == EntryKind::Stream && end <= ENTRY_BYTES_MAX => Ok(ENTRY_BYTES_MAX),
             Some(e) if e.kind != EntryKind::Dir && end <= e.size => Ok(e.size),
             Some(_) | None => Err(out_of_offer),
         }
@@ -267,9 +345,10 @@ impl Sender {
     }
 
     fn give_up(&mut self, entry: EntryId, reason: SkipReason) {
-        if self.skipped.insert(entry) {
+        if self.skipped.insert(entry, reason).is_none() {
             self.ledger.remove(entry);
             self.jobs.remove(entry);
+            self.feed = self.feed.take().filter(|feed| feed.entry() != entry);
             self.hashes.retain(|&(id, ..)| id != entry);
             self.report(Event::Skipped { entry, reason });
         }
@@ -278,7 +357,7 @@ impl Sender {
     fn handle_read(&mut self, entry: EntryId, chunk: u64, result: Result<(Bytes, Hash), SkipReason>, now: Instant) {
         match result {
             Ok((bytes, hash)) => self.jobs.was_read(entry, chunk, bytes, hash),
-            Err(reason) if !self.skipped.contains(&entry) => {
+            Err(reason) if !self.skipped.contains_key(&entry) => {
                 self.give_up(entry, reason);
                 self.send(&Ctl::Skip { entry, reason }, now);
             }
@@ -286,8 +365,54 @@ impl Sender {
         }
     }
 
-    /// Notes the hashes that the jobs announced.
+    fn handle_stream(&mut self, entry: EntryId, result: Result<Option<Bytes>, SkipReason>, now: Instant) {
+        let Some(feed) = &mut self.feed else { return };
+        match result {
+            Ok(Some(bytes)) => feed.was_read(bytes),
+            Ok(None) => {
+                let size = feed.was_ended();
+                self.ledger.set_size(entry, size);
+                self.send(&Ctl::Eof { entry, size }, now);
+            }
+            Err(reason) => {
+                self.give_up(entry, reason);
+                self.send(&Ctl::Skip { entry, reason }, now);
+            }
+        }
+    }
+
+    fn is_stream(&self, entry: EntryId) -> bool {
+        self.feed.as_ref().is_some_and(|feed| feed.entry() == entry)
+    }
+
+    fn take_want(&mut self, entry: EntryId, from: u64, to: u64) -> Result<(), Violation> {
+        match &mut self.feed {
+            Some(feed) if feed.entry() == entry => feed.want(from, to),
+            Some(_) | None => self.jobs.want(entry, from, to),
+        }
+    }
+
+    /// Sends hashes of a stream's chunks once more; it cannot be read again.
+    fn announce_again(&mut self, entry: EntryId, first: u64, count: u64) -> Result<(), Violation> {
+        if count > JOBS_MAX as u64 {
+            return Err(Violation::TooMuch);
+        }
+        for chunk in first..first + count {
+            let hash = self.ledger.hash(entry, chunk).ok_or(Violation::OutOfOffer("verify"))?;
+            self.hashes.push((entry, chunk, hash));
+        }
+        Ok(())
+    }
+
+    /// Notes the hashes that the jobs and the stream announced.
     fn note_hashes(&mut self) {
+        while let Some(feed) = &mut self.feed
+            && let Some((chunk, hash)) = feed.next_hash()
+        {
+            let entry = feed.entry();
+            self.ledger.record(entry, chunk, hash);
+            self.hashes.push((entry, chunk, hash));
+        }
         for (entry, chunk, hash) in self.jobs.take_announcements() {
             self.ledger.record(entry, chunk, hash);
             self.hashes.push((entry, chunk, hash));

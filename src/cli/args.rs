@@ -1,65 +1,88 @@
 //! What was typed.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use p2pshare::Invitation;
+use clap_complete::Shell;
 use p2pshare::signaling::ServerUrl;
-use p2pshare_protocol::code::Code;
-use p2pshare_protocol::link::Link;
+
+use super::parse::{parse_duration, parse_size};
 
 /// Send files straight from one device to another, end to end encrypted.
 #[derive(Debug, Parser)]
 #[command(name = "p2pshare", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  p2pshare send film.mp4          prints a code, a link and a QR code, and waits
-  p2pshare recv 123456            fetches what is shared under that code
-  p2pshare serve                  runs a signalling server for others";
+  p2pshare send film.mp4                print a code, a link and a QR code, and wait
+  p2pshare recv 123456                  fetch what is shared under that code
+  tar c dir | p2pshare send -           share a stream ...
+  p2pshare recv 123456 -o - | tar x     ... and take it as one
+  p2pshare recv                         open an inbox that others fill
+  p2pshare send notes.txt --to 123456   send into an inbox
+  p2pshare serve                        run a signalling server for others
+
+Exit codes:
+   0  done, and acknowledged by the peer     7  the other side needs another version
+   1  something else                         8  the local disk
+   2  usage                                  9  entries changed or were skipped
+   3  no such, expired or wrong code        10  network; run the command again to continue
+   4  the peer could not be verified        11  declined, or over a limit
+   5  a broken protocol                     12  timed out
+   6  the password                    130, 143  SIGINT, SIGTERM";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Share files and folders
+    /// Share files, folders, standard input or a text
     Send(SendArgs),
-    /// Fetch what somebody shares
+    /// Fetch what somebody shares, or open an inbox
     #[command(visible_alias = "receive")]
     Recv(RecvArgs),
     /// Run a signalling server
     Serve(p2pshare_signal::command::ServeArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
-    /// Files and folders to share
-    #[arg(value_name = "PATH", required = true)]
+    /// Files and folders to share; `-` is standard input
+    #[arg(value_name = "PATH", required_unless_present = "text", conflicts_with = "text")]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// How many receivers may fetch the share
-    #[arg(long, value_name = "N", default_value = "1", conflicts_with = "keep")]
-    pub(crate) max: NonZeroU32,
+    /// Send into an inbox instead of hosting a share
+    #[arg(long, value_name = "CODE|LINK")]
+    pub(crate) to: Option<String>,
 
-    /// Stay until Ctrl-C, for any number of receivers
+    /// Send this text
+    #[arg(long, value_name = "STRING")]
+    pub(crate) text: Option<String>,
+
+    /// Name for standard input or for the only file
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+
+    /// Leave out what matches; repeatable
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+
+    /// Respect .gitignore and .ignore files
     #[arg(long)]
-    pub(crate) keep: bool,
+    pub(crate) ignore_files: bool,
 
-    /// How long the share can be joined, such as 90s, 10m, 2h
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, env = "P2PSHARE_EXPIRE", hide_env = true)]
-    pub(crate) expire: Option<Duration>,
-
-    /// Number of secret digits of the code
-    #[arg(long, value_name = "4..12", value_parser = clap::value_parser!(u8).range(4..=12))]
-    pub(crate) secret_digits: Option<u8>,
-
-    /// Print no QR code
-    #[arg(long)]
-    pub(crate) no_qr: bool,
+    #[command(flatten)]
+    pub(crate) share: ShareArgs,
 
     #[command(flatten)]
     pub(crate) common: CommonArgs,
@@ -67,17 +90,22 @@ pub(crate) struct SendArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RecvArgs {
-    /// The code or link that the sender shows; `-` reads it from standard input
-    #[arg(value_name = "CODE|LINK", env = "P2PSHARE_CODE", hide_env_values = true)]
-    pub(crate) invitation: String,
+    /// The code (also in the groups it is shown in) or link of the sender; `-` reads it from standard input; nothing
+    /// opens an inbox
+    #[arg(value_name = "CODE|LINK", env = "P2PSHARE_CODE", hide_env_values = true, num_args = 0..=3)]
+    pub(crate) invitation: Vec<String>,
 
-    /// The folder to receive into
-    #[arg(short, long, value_name = "DIR", default_value = ".")]
-    pub(crate) output: PathBuf,
+    /// The folder to receive into; `-` streams one entry to standard output
+    #[arg(short, long, value_name = "DIR|-")]
+    pub(crate) output: Option<PathBuf>,
 
     /// Take what is offered without asking
     #[arg(short, long)]
     pub(crate) yes: bool,
+
+    /// Take only what matches; repeatable
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) only: Vec<String>,
 
     /// What to do with a file whose name is taken
     #[arg(long, value_enum, value_name = "HOW")]
@@ -87,12 +115,59 @@ pub(crate) struct RecvArgs {
     #[arg(long)]
     pub(crate) no_resume: bool,
 
-    /// With --yes: also take names that begin with a dot
+    /// With --yes: also take names that begin with a dot, and into the home folder
     #[arg(long)]
     pub(crate) allow_hidden: bool,
 
+    /// Refuse offers larger than this, such as 500MB or 10GiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) max_size: Option<NonZeroU64>,
+
+    /// Refuse offers of more entries than this
+    #[arg(long, value_name = "N")]
+    pub(crate) max_files: Option<NonZeroU32>,
+
+    /// With -o -: write to a terminal as well
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    #[command(flatten)]
+    pub(crate) share: ShareArgs,
+
     #[command(flatten)]
     pub(crate) common: CommonArgs,
+}
+
+/// What the hosting side of a share decides.
+#[derive(Debug, Args)]
+pub(crate) struct ShareArgs {
+    /// How many peers are served
+    #[arg(long, value_name = "N", conflicts_with = "keep")]
+    pub(crate) max: Option<NonZeroU32>,
+
+    /// Stay until Ctrl-C, for any number of peers
+    #[arg(long)]
+    pub(crate) keep: bool,
+
+    /// How long the share can be joined, such as 90s, 10m, 2h
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) expire: Option<Duration>,
+
+    /// A code agreed on beforehand, such as 12-345678
+    #[arg(long, value_name = "CODE")]
+    pub(crate) code: Option<String>,
+
+    /// Number of secret digits of the code
+    #[arg(long, value_name = "4..12", value_parser = clap::value_parser!(u8).range(4..=12))]
+    pub(crate) secret_digits: Option<u8>,
+
+    /// Put the code on the clipboard (by OSC 52, which also works over ssh)
+    #[arg(long)]
+    pub(crate) copy: bool,
+
+    /// Print no QR code
+    #[arg(long)]
+    pub(crate) no_qr: bool,
 }
 
 #[derive(Debug, Args)]
@@ -100,6 +175,26 @@ pub(crate) struct CommonArgs {
     /// The signalling server; without one, a server inside this process or on this machine
     #[arg(short, long, value_name = "URL", env = "P2PSHARE_SERVER", hide_env_values = true)]
     pub(crate) server: Option<ServerUrl>,
+
+    /// Use a password: asked for, or the first line of a file or of standard input (`-`)
+    #[arg(long, value_name = "FILE|-", num_args = 0..=1, require_equals = true)]
+    pub(crate) password: Option<Option<PathBuf>>,
+
+    /// Both sides compare a short number before anything flows
+    #[arg(long)]
+    pub(crate) verify: bool,
+
+    /// Send at most this much a second, such as 5MB
+    #[arg(long, value_name = "RATE", value_parser = parse_size)]
+    pub(crate) limit: Option<NonZeroU64>,
+
+    /// Move file data over WebRTC data channels only
+    #[arg(long)]
+    pub(crate) no_quic: bool,
+
+    /// How long a lost peer is looked for, such as 10m; 0s gives up at once
+    #[arg(long, value_name = "DURATION", value_parser = super::parse::parse_retry)]
+    pub(crate) retry: Option<Duration>,
 
     /// Print only what was asked for and errors
     #[arg(short, long, conflicts_with = "verbose")]
@@ -122,12 +217,10 @@ pub(crate) struct CommonArgs {
     pub(crate) config: Option<PathBuf>,
 }
 
-/// The five ways with a taken name.
+/// The ways with a taken name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum OnExistsArg {
-    /// Ask for each file
-    Ask,
     /// Store as `name (1)`
     Rename,
     /// Leave the new one out
@@ -138,38 +231,6 @@ pub(crate) enum OnExistsArg {
     Fail,
 }
 
-/// Reads a code or link.
-pub(crate) fn parse_invitation(text: &str) -> Result<Invitation, String> {
-    let text = text.trim();
-    if text.contains("://") || text.contains('#') {
-        text.parse::<Link>().map(Invitation::Link).map_err(|e| e.to_string())
-    } else {
-        text.parse::<Code>().map(Invitation::Code).map_err(|e| e.to_string())
-    }
-}
-
-/// Reads a duration: a number with `s`, `m`, `h` or `d`, or several of them, such as `1h30m`.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is no duration: write a number and a unit, such as 90s, 10m, 2h or 1d");
-    let mut total = Duration::ZERO;
-    let mut rest = text.trim();
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-        let number: u64 = rest[..digits].parse().map_err(|_| wrong())?;
-        let mut after = rest[digits..].chars();
-        let unit = match after.next() {
-            Some('s') => 1,
-            Some('m') => 60,
-            Some('h') => 3600,
-            Some('d') => 86_400,
-            Some(_) | None => return Err(wrong()),
-        };
-        total = total.saturating_add(Duration::from_secs(number.saturating_mul(unit)));
-        rest = after.as_str().trim_start();
-    }
-    if total.is_zero() { Err(wrong()) } else { Ok(total) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,14 +239,5 @@ mod tests {
     fn the_definition_is_consistent() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn durations_have_units() {
-        assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(parse_duration("1h30m"), Ok(Duration::from_secs(5400)));
-        for bad in ["", "5", "m", "-1s", "1y", "0s"] {
-            assert!(parse_duration(bad).is_err(), "{bad:?} was accepted");
-        }
     }
 }

@@ -1,12 +1,14 @@
 //! Events as a person reads them: lines and progress bars on standard error.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "the enums of the library grow; each place handles what it knows")]
+
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use p2pshare::storage::{sink, source};
-use p2pshare::transport::Path;
+use p2pshare::transport::{DataPlane, Path};
 use p2pshare::{Event, PeerId, Stage, Summary};
 use p2pshare_protocol::code::Code;
 use p2pshare_protocol::ctl::SkipReason;
@@ -23,8 +25,12 @@ use super::text::Untrusted;
 pub(crate) struct Human {
     pub(crate) is_quiet: bool,
     pub(crate) show_qr: bool,
+    /// Whether standard output belongs to the payload.
+    pub(crate) is_off_stdout: bool,
     is_terminal: bool,
     is_sender: bool,
+    /// Whether this side shows a code instead of having one.
+    pub(crate) is_host: bool,
     bars: MultiProgress,
     /// What is moved, in a few words, and the names of the entries.
     label: String,
@@ -39,7 +45,7 @@ struct View {
     bar: Option<ProgressBar>,
     total: u64,
     entries: u32,
-    path: Option<Path>,
+    path: Option<(Path, DataPlane)>,
     rate: Rate,
     told: Option<Instant>,
 }
@@ -49,8 +55,10 @@ impl Human {
         Self {
             is_quiet,
             show_qr,
+            is_off_stdout: false,
             is_terminal: std::io::stderr().is_terminal(),
             is_sender,
+            is_host: is_sender,
             bars: MultiProgress::new(),
             label: String::new(),
             names: Vec::new(),
@@ -72,13 +80,18 @@ impl Human {
             Event::Stage(peer, stage) => self.stage(*peer, *stage),
             Event::WrongCode { left } => self.wrong_code(*left),
             Event::Named(peer, name) => self.view(*peer).name.clone_from(name),
-            Event::Path(peer, path) => self.view(*peer).path = Some(path.clone()),
+            Event::Path(peer, path, plane) => self.view(*peer).path = Some((*path, *plane)),
             Event::SmallSocketBuffers { granted, wanted } => self.small_buffers(*granted, *wanted),
             Event::Accepted { peer, entries, bytes } => self.accepted(*peer, *entries, *bytes),
             Event::Resumed(_, bytes) => self.say(&format!("continuing: {} are already here", format::bytes(*bytes))),
             Event::Progress { peer, bytes, entries } => self.progress(*peer, *bytes, *entries),
             Event::Skipped { entry, reason, .. } => self.skipped(*entry, *reason),
             Event::NotStored { error, .. } => self.say(&format!("not stored: {}", Untrusted(&error.to_string()))),
+            Event::Reconnecting(peer) => self.reconnecting(*peer),
+            Event::Reconnected(_) => self.say("connected again, continuing"),
+            Event::WrongPassword { left } => self.always_say(&format!("wrong password ({left} tries left)")),
+            Event::Paused(_, true) => self.say("the receiver paused"),
+            Event::Paused(_, false) => self.say("the receiver continues"),
             Event::Disturbed(peer, is_disturbed) => self.disturbed(*peer, *is_disturbed),
             Event::Done(peer, summary) => self.done(*peer, summary),
             Event::Failed(peer, error) => self.failed(*peer, &Report::of(error, None)),
@@ -114,7 +127,8 @@ impl Human {
         if self.is_quiet {
             return;
         }
-        let mut lines = format!("\nSharing {}\n\n", self.label);
+        let what = if self.is_sender { format!("Sharing {}", self.label) } else { "The inbox is open".to_owned() };
+        let mut lines = format!("\n{what}\n\n");
         lines += &format!("    code   {}\n    link   {link}\n", code.spaced());
         if self.show_qr
             && self.is_terminal
@@ -122,7 +136,8 @@ impl Human {
         {
             lines += &format!("\n{qr}\n");
         }
-        lines += &format!("\nOn the other device: p2pshare recv {code}\n");
+        let command = if self.is_sender { format!("recv {code}") } else { format!("send FILE --to {code}") };
+        lines += &format!("\nOn the other device: p2pshare {command}\n");
         self.say(&lines);
     }
 
@@ -130,12 +145,13 @@ impl Human {
         let words = match (stage, self.is_sender) {
             (Stage::Server, true) => "reaching the server",
             (Stage::Server, false) => "looking for the share",
+            (Stage::Busy, _) => "the share is busy, waiting for a place",
             (Stage::Pairing, _) => "verifying the code",
             (Stage::Connecting, _) => "connecting",
             (Stage::Connected, true) => "waiting for the other side to accept",
             (Stage::Connected, false) => "waiting for the offer",
         };
-        if stage == Stage::Server && self.is_sender {
+        if stage == Stage::Server && self.is_host {
             return;
         }
         let (is_shown, bars) = (self.is_terminal && !self.is_quiet, self.bars.clone());
@@ -146,7 +162,8 @@ impl Human {
         }
     }
 
-    fn wrong_code(&self, left: u8) {
+    fn wrong_code(&mut self, left: u8) {
+        self.clear();
         let then = match left {
             0 => "this code is no longer active, a new one follows".to_owned(),
             1 => "1 try left before the code changes".to_owned(),
@@ -188,7 +205,7 @@ impl Human {
             bar.set_message(details);
         } else if view.told.is_none_or(|told| now - told >= PLAIN_EVERY) {
             let is_first = view.told.replace(now).is_none();
-            let percent = if view.total == 0 { 100 } else { bytes.saturating_mul(100) / view.total };
+            let percent = bytes.saturating_mul(100).checked_div(view.total).unwrap_or(100);
             if !is_first {
                 self.say(&format!("{label}  {percent}%  {details}"));
             }
@@ -220,6 +237,13 @@ impl Human {
         self.say(&line);
     }
 
+    fn reconnecting(&mut self, peer: PeerId) {
+        if let Some(bar) = self.view(peer).bar.clone() {
+            bar.set_message("reconnecting, nothing is lost");
+        }
+        self.say("the connection is lost; reconnecting");
+    }
+
     fn disturbed(&mut self, peer: PeerId, is_disturbed: bool) {
         if let Some(bar) = self.view(peer).bar.clone() {
             bar.set_message(if is_disturbed { "reconnecting" } else { "" });
@@ -229,10 +253,12 @@ impl Human {
     }
 
     fn done(&mut self, peer: PeerId, summary: &Summary) {
+        let path = self.peers.get(&peer).and_then(|view| view.path);
+        let path = path.or_else(|| summary.path.map(|path| (path, DataPlane::DataChannel)));
         let who = self.take(peer);
         let verb = if self.is_sender { "sent" } else { "received" };
         let rate = summary.bytes as f64 / summary.took.as_secs_f64().max(0.001);
-        let path = summary.path.as_ref().map_or_else(String::new, |path| format!(", {}", describe_path(path)));
+        let path = path.map_or_else(String::new, |(path, plane)| format!(", {}", describe_path(&path, plane)));
         let things = format::count(summary.entries as usize, "entry", "entries");
         let verified = if self.is_sender { "the receiver verified it" } else { "verified" };
         let size = format::bytes(summary.bytes);
@@ -271,7 +297,7 @@ impl View {
                 words.push(format!("eta {}", format::duration(Duration::from_secs_f64(left))));
             }
         }
-        words.extend(self.path.as_ref().map(describe_path));
+        words.extend(self.path.as_ref().map(|(path, plane)| describe_path(path, *plane)));
         if self.entries > 1 {
             words.push(format!("({entries}/{})", self.entries));
         }
@@ -279,13 +305,17 @@ impl View {
     }
 }
 
-fn describe_path(path: &Path) -> String {
-    let kind = path_kind(path.kind);
-    match path.round_trip {
-        Some(rtt) if rtt.as_millis() == 0 => format!("{kind} <1 ms"),
-        Some(rtt) => format!("{kind} {} ms", rtt.as_millis()),
-        None => kind.to_owned(),
+/// `lan, quic, 12 ms`
+fn describe_path(path: &Path, plane: DataPlane) -> String {
+    let mut words = vec![path_kind(path.kind).to_owned()];
+    if plane == DataPlane::Quic {
+        words.push("quic".to_owned());
     }
+    words.extend(path.round_trip.map(|rtt| match rtt.as_millis() {
+        0 => "<1 ms".to_owned(),
+        ms => format!("{ms} ms"),
+    }));
+    words.join(", ")
 }
 
 /// What an offer is, in a few words.

@@ -1,9 +1,11 @@
 //! Events as JSON, one object a line, for scripts.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "the enums of the library grow; each place handles what it knows")]
+
 use std::io::Write;
 use std::time::Instant;
 
-use p2pshare::transport::{Path, PathKind};
+use p2pshare::transport::{DataPlane, Path, PathKind};
 use p2pshare::{Event, PeerId, Stage, Summary, VerifyRequest};
 use p2pshare_protocol::offer::Offer;
 use serde_json::{Value, json};
@@ -17,29 +19,45 @@ use super::text::escape;
 pub(crate) struct Json {
     total: u64,
     rate: Rate,
+    /// Whether standard output belongs to the payload.
+    pub(crate) is_on_stderr: bool,
 }
 
 impl Json {
     pub(crate) fn show(&mut self, event: &Event) {
         if let Some((name, value)) = self.values(event) {
-            write(name, value);
+            self.write(name, value);
         }
     }
 
-    pub(crate) fn offer(peer: PeerId, offer: &Offer) {
-        write("offer", json!({"peer": peer.0, "entries": offer.entries().len(), "bytes": offer.bytes()}));
+    pub(crate) fn offer(&self, peer: PeerId, offer: &Offer) {
+        self.write("offer", json!({"peer": peer.0, "entries": offer.entries().len(), "bytes": offer.bytes()}));
     }
 
-    pub(crate) fn verify(peer: PeerId, request: &VerifyRequest) {
-        write("verify", json!({"peer": peer.0, "number": request.number.digits()}));
+    pub(crate) fn verify(&self, peer: PeerId, request: &VerifyRequest) {
+        self.write("verify", json!({"peer": peer.0, "number": request.number.digits()}));
     }
 
-    pub(crate) fn error(report: &Report) {
+    pub(crate) fn error(&self, report: &Report) {
         let value = json!({
             "class": report.exit.class(), "exit": report.exit as u8, "message": report.message,
             "hint": report.hint, "resumable": report.is_resumable,
         });
-        write("error", value);
+        self.write("error", value);
+    }
+
+    /// One line; a reader that went away is no reason to stop a transfer.
+    fn write(&self, event: &str, mut value: Value) {
+        if let Some(object) = value.as_object_mut() {
+            object.insert("v".to_owned(), json!(1));
+            object.insert("event".to_owned(), json!(event));
+        }
+        let _ = if self.is_on_stderr {
+            writeln!(std::io::stderr(), "{value}")
+        } else {
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "{value}").and_then(|()| out.flush())
+        };
     }
 
     fn values(&mut self, event: &Event) -> Option<(&'static str, Value)> {
@@ -48,7 +66,7 @@ impl Json {
             Event::Stage(peer, Stage::Server) => ("waiting", json!({"peer": peer.0})),
             Event::WrongCode { left } => ("auth_failed", json!({"left": left})),
             Event::Named(peer, name) => ("peer", json!({"peer": peer.0, "name": escape(name)})),
-            Event::Path(peer, path) => ("path", path_value(*peer, path)),
+            Event::Path(peer, path, plane) => ("path", path_value(*peer, path, *plane)),
             Event::Accepted { peer, entries, bytes } => {
                 self.total = *bytes;
                 ("accepted", json!({"peer": peer.0, "entries": entries, "bytes": bytes}))
@@ -63,6 +81,8 @@ impl Json {
                 ("entry_done", json!({"path": path.to_string_lossy(), "bytes": bytes, "blake3": hash}))
             }
             Event::Text(text) => ("text", json!({"text": text})),
+            Event::Reconnecting(peer) => ("reconnecting", json!({"peer": peer.0})),
+            Event::WrongPassword { left } => ("password_failed", json!({"left": left})),
             Event::Disturbed(peer, true) => ("stalled", json!({"peer": peer.0})),
             Event::Skipped { entry, reason, .. } => ("skipped", json!({"entry": entry.0, "reason": reason})),
             Event::Done(peer, summary) => ("done", done(*peer, summary)),
@@ -75,25 +95,16 @@ impl Json {
     }
 }
 
-/// One line; a reader that went away is no reason to stop a transfer.
-fn write(event: &str, mut value: Value) {
-    if let Some(object) = value.as_object_mut() {
-        object.insert("v".to_owned(), json!(1));
-        object.insert("event".to_owned(), json!(event));
-    }
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{value}").and_then(|()| out.flush());
-}
-
 fn done(peer: PeerId, summary: &Summary) -> Value {
     json!({"peer": peer.0, "bytes": summary.bytes, "seconds": summary.took.as_secs_f64(),
         "entries": summary.entries, "skipped": summary.skipped})
 }
 
-fn path_value(peer: PeerId, path: &Path) -> Value {
+fn path_value(peer: PeerId, path: &Path, plane: DataPlane) -> Value {
+    let plane = if plane == DataPlane::Quic { "quic" } else { "data_channel" };
     let kind = path_kind(path.kind);
     let rtt_ms = path.round_trip.map(|rtt| rtt.as_secs_f64() * 1000.0);
-    json!({"peer": peer.0, "kind": kind, "rtt_ms": rtt_ms,
+    json!({"peer": peer.0, "kind": kind, "plane": plane, "rtt_ms": rtt_ms,
         "local": path.local.map(|a| a.to_string()), "remote": path.remote.map(|a| a.to_string())})
 }
 

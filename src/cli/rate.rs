@@ -37,6 +37,6 @@ mod tests {
         for second in 1..=10 {
             rate.note(second * 100, start + Duration::from_secs(second));
         }
-        assert_eq!(rate.note(1200, start + Duration::from_secs(11)), Some(125.0));
+        assert_eq!(rate.note(1200, start + Duration::from_secs(11)), Some(400.0 / 3.0));
     }
 }

@@ -1,5 +1,7 @@
 //! Turns an error into words, a hint and an exit code. Nothing else in the program does.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "the enums of the library grow; each place handles what it knows")]
+
 use p2pshare::signaling::SignalingError;
 use p2pshare::storage::sink::SinkError;
 use p2pshare::transport::Lost;
@@ -112,6 +114,12 @@ impl Report {
             Error::Expired => Self::new(Exit::TimedOut, error.to_string(), "Share it again, or for longer: --expire."),
             Error::Stopped => Self::new(Exit::Interrupted, "stopped", ""),
             Error::Code(_) | Error::ServerUrl(_) | Error::Origin(_) => Self::new(Exit::Usage, error.to_string(), ""),
+            Error::PasswordNeeded => {
+                Self::new(Exit::Password, error.to_string(), "Give it with --password=FILE or P2PSHARE_PASSWORD.")
+            }
+            Error::Password(_) => Self::new(Exit::Usage, error.to_string(), ""),
+            Error::Pipe(_) => Self::new(Exit::Disk, error.to_string(), ""),
+            Error::NotOneFile(_) => Self::new(Exit::Declined, error.to_string(), "Name a folder with -o."),
             Error::BadServer => Self::new(Exit::Network, error.to_string(), "Use another server: --server."),
             _ => Self::new(Exit::Other, chain(error), ""),
         }
@@ -194,7 +202,10 @@ fn left(why: Why) -> Report {
         Why::BadProof => pairing(PairingError::WrongCode),
         Why::TimedOut => Report::new(Exit::TimedOut, "the other side did not answer in time", "Try again."),
         Why::Expired => Report::new(Exit::Code, "the share has expired", "Ask for a new code."),
-        Why::Left | Why::Lost | Why::Kicked | Why::Replaced => {
+        Why::Kicked => {
+            Report::new(Exit::Network, "the share serves somebody else", "Try again later, or ask for another code.")
+        }
+        Why::Left | Why::Lost | Why::Replaced => {
             Report::new(Exit::Network, "the other side went away", "Ask whether it is still sharing.")
         }
     }
@@ -225,10 +236,10 @@ fn transfer(error: &TransferError) -> Report {
         }
         TransferError::Declined(reason) => declined(*reason),
         TransferError::Stopped(AbortCode::Canceled) => {
-            Report::new(Exit::Interrupted, "stopped", "Run the same command again: what arrived is kept.").resumable()
+            Report::new(Exit::Interrupted, "stopped", "Share it again to continue: what arrived is kept.").resumable()
         }
         TransferError::Aborted(AbortCode::Canceled) => {
-            Report::new(Exit::Network, "the other side stopped the transfer", "What arrived is kept.").resumable()
+            Report::new(Exit::Network, "the other side stopped the transfer", "What arrived is kept there.").resumable()
         }
         TransferError::Aborted(AbortCode::Disk) => {
             Report::new(Exit::Network, "the receiver's disk cannot take it", "What arrived is kept.").resumable()
@@ -246,8 +257,11 @@ fn transfer(error: &TransferError) -> Report {
 
 fn declined(reason: DeclineReason) -> Report {
     let (message, hint) = match reason {
-        DeclineReason::Declined => ("declined", ""),
-        DeclineReason::Limit => ("refused: over a limit of the receiver", "Raise --max-size or --max-files."),
+        DeclineReason::Declined => ("the receiver declined", ""),
+        DeclineReason::Limit => (
+            "the offer is over a limit of the receiver",
+            "The receiver says which: see --max-size, --max-files, --allow-hidden.",
+        ),
         DeclineReason::Disk => {
             ("refused: the receiver's disk has no room or cannot be written", "Free some space there.")
         }

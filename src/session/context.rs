@@ -1,11 +1,20 @@
 //! `Context`: what every part of one session needs.
 
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
 use p2pshare_protocol::ctl::{Hello, Role};
+use p2pshare_protocol::pairing::PairingError;
 use p2pshare_protocol::short_number::ShortNumber;
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
-use super::event::{Event, Events, PeerId, Stage, VerifyRequest};
+use super::event::{Event, Events, PasswordRequest, PeerId, Stage, VerifyRequest};
+use super::quic_setup::FEATURE;
+use super::slot::Slot;
 use super::stop::Stop;
+use crate::api::Settings;
+use crate::error::Error;
 
 /// Who the session is with, whom it reports to, and when it ends.
 #[derive(Debug, Clone)]
@@ -15,13 +24,67 @@ pub(super) struct Context {
     pub(super) name: String,
     pub(super) events: Events,
     pub(super) stop: Stop,
+    /// The password that is known beforehand.
+    pub(super) password: Option<Zeroizing<String>>,
+    pub(super) has_tried_password: bool,
+    /// The place of a guest that this side serves, if places are limited.
+    pub(super) slot: Option<Arc<Slot>>,
+    /// The most bytes a second to send.
+    pub(super) limit: Option<NonZeroU64>,
 }
 
 impl Context {
+    pub(super) fn new(settings: &Settings, events: Events, stop: Stop) -> Self {
+        let (name, password) = (settings.name.clone(), settings.password.clone());
+        Self {
+            peer: PeerId(0),
+            name,
+            events,
+            stop,
+            password,
+            has_tried_password: false,
+            slot: None,
+            limit: settings.limit,
+        }
+    }
+
+    /// Lends the guest's place while the guest is not heard.
+    pub(super) fn lend_slot(&self) {
+        if let Some(slot) = &self.slot {
+            slot.lend();
+        }
+    }
+
+    /// Takes the guest's place back.
+    pub(super) fn take_back_slot(&self) {
+        if let Some(slot) = &self.slot {
+            slot.take_back();
+        }
+    }
+
     /// This side's greeting; the machines fill in what they do.
     pub(super) fn hello(&self) -> Hello {
         let agent = concat!("p2pshare/", env!("CARGO_PKG_VERSION")).to_owned();
-        Hello { v: 1, role: Role::Sends, name: self.name.clone(), agent, features: Vec::new() }
+        Hello { v: 1, role: Role::Sends, name: self.name.clone(), agent, features: vec![FEATURE.to_owned()] }
+    }
+
+    /// Asks for the share's password: the one that is known, then the person.
+    pub(super) fn ask_for_password(&mut self, attempts_left: u8) -> oneshot::Receiver<Zeroizing<String>> {
+        let (answer, typed) = oneshot::channel();
+        match self.password.take() {
+            // Nobody waits for it if the pairing has ended.
+            Some(password) => {
+                self.has_tried_password = true;
+                drop(answer.send(password));
+            }
+            None => self.events.report(Event::PasswordNeeded(self.peer, PasswordRequest { attempts_left, answer })),
+        }
+        typed
+    }
+
+    /// What it means that no password comes.
+    pub(super) const fn without_password(&self) -> Error {
+        if self.has_tried_password { Error::Pairing(PairingError::PasswordWrong) } else { Error::PasswordNeeded }
     }
 
     /// Shows the short number and asks whether the other side shows the same.

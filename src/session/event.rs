@@ -11,10 +11,11 @@ use p2pshare_protocol::link::Link;
 use p2pshare_protocol::offer::{EntryId, Offer};
 use p2pshare_protocol::short_number::ShortNumber;
 use tokio::sync::{mpsc, oneshot};
+use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::storage::{sink, source};
-use crate::transport::Path;
+use crate::transport::{DataPlane, Path};
 
 /// Tells the guests of a share apart, from 0; the side that joined knows only 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,12 +41,19 @@ pub enum Event {
         /// Tries that are left.
         left: u8,
     },
+    /// A wrong password came; the guest has so many tries left.
+    WrongPassword {
+        /// Tries that are left.
+        left: u8,
+    },
+    /// The share has a password; ask for it.
+    PasswordNeeded(PeerId, PasswordRequest),
     /// Both sides show this number; ask whether they are the same.
     Verify(PeerId, VerifyRequest),
     /// The peer said its name. Untrusted text.
     Named(PeerId, String),
-    /// The path in use.
-    Path(PeerId, Path),
+    /// The path in use, and what carries the file data on it.
+    Path(PeerId, Path, DataPlane),
     /// The kernel gives less than the wanted socket buffers, in bytes.
     SmallSocketBuffers {
         /// What it gives.
@@ -106,6 +114,12 @@ pub enum Event {
         /// What the disk said.
         error: sink::SinkError,
     },
+    /// The connection is lost and the peer is looked for.
+    Reconnecting(PeerId),
+    /// The peer is there again.
+    Reconnected(PeerId),
+    /// The receiver asked for a pause, or ended it.
+    Paused(PeerId, bool),
     /// The connection is disturbed (`true`) or fine again.
     Disturbed(PeerId, bool),
     /// A transfer is complete and verified.
@@ -119,6 +133,8 @@ pub enum Event {
 pub enum Stage {
     /// The signalling server is being reached.
     Server,
+    /// The share serves somebody else, or does not know yet that our own connection was lost.
+    Busy,
     /// The other side proves that it knows the code.
     Pairing,
     /// A path between the two is being looked for.
@@ -166,6 +182,22 @@ impl OfferRequest {
     pub fn decide(self, decision: Decision) {
         // A session that ended meanwhile needs no answer.
         let _ = self.answer.send(decision);
+    }
+}
+
+/// A password that is waited for. Dropping it stops the pairing.
+#[derive(Debug)]
+pub struct PasswordRequest {
+    /// How often it may be tried, this time included.
+    pub attempts_left: u8,
+    pub(super) answer: oneshot::Sender<Zeroizing<String>>,
+}
+
+impl PasswordRequest {
+    /// Gives the password.
+    pub fn give(self, password: Zeroizing<String>) {
+        // A session that ended meanwhile needs no password.
+        let _ = self.answer.send(password);
     }
 }
 

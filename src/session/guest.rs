@@ -1,9 +1,10 @@
 //! The side that joins a share with a code or link.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use p2pshare_protocol::code::Code;
-use p2pshare_protocol::envelope::{ClientMessage, ErrorCode, ServerMessage};
+use p2pshare_protocol::envelope::{Cid, ClientMessage, ErrorCode, ServerMessage, Why};
 use p2pshare_protocol::link::Link;
 use p2pshare_protocol::pairing::{Entropy, GuestOptions, GuestPairing, GuestSecret, Input};
 use p2pshare_protocol::room::RoomId;
@@ -11,13 +12,14 @@ use p2pshare_protocol::room::RoomId;
 use super::context::Context;
 use super::event::Stage;
 use super::ice::with_ice_servers;
+use super::line::{Line, Way};
 use super::local;
 use super::mailbox::Mailbox;
 use super::pair::{Machine, Pairing};
 use super::random::rng;
 use crate::error::Error;
-use crate::signaling::{ServerUrl, Signaling};
-use crate::transport::{Channel, Dialing, TransportConfig};
+use crate::signaling::{ServerUrl, Signaling, SignalingError};
+use crate::transport::{Dialing, TransportConfig};
 
 /// What a person got from the host.
 #[derive(Debug, Clone)]
@@ -46,46 +48,97 @@ impl Invitation {
     }
 }
 
+/// How the way to the host is made and kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WayOptions<'a> {
+    pub(super) config: &'a TransportConfig,
+    pub(super) retry: Duration,
+    /// Whether this side wants the short number compared.
+    pub(super) verify: bool,
+}
+
 /// Joins a share; the channel that comes out is bound to the pairing.
 ///
-/// Without a `server`, a link's own is asked, or the senders on this machine.
+/// A link's own server is asked; for a code `server`, or without one the senders on this machine.
 pub(super) async fn join(
     invitation: &Invitation,
     server: Option<&ServerUrl>,
-    config: &TransportConfig,
+    way: WayOptions<'_>,
     context: &mut Context,
-) -> Result<Channel, Error> {
-    let server = match (server, invitation) {
-        (Some(server), _) => server.clone(),
-        (None, Invitation::Link(link)) => link.origin().as_str().parse().map_err(Error::ServerUrl)?,
+) -> Result<Line, Error> {
+    let give_up = Instant::now() + BUSY_MAX;
+    loop {
+        match join_once(invitation, server, way, context).await {
+            Err(Error::PeerLeft(Why::Kicked)) if Instant::now() < give_up => {
+                context.stage(Stage::Busy);
+                let mut stop = context.stop.clone();
+                tokio::select! {
+                    () = stop.requested() => return Err(Error::Stopped),
+                    () = tokio::time::sleep(BUSY_PAUSE) => {}
+                }
+            }
+            joined => return joined,
+        }
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "only one error means something else here")]
+async fn join_once(
+    invitation: &Invitation,
+    named: Option<&ServerUrl>,
+    way: WayOptions<'_>,
+    context: &mut Context,
+) -> Result<Line, Error> {
+    let server = match (named, invitation) {
+        (_, Invitation::Link(link)) => link.origin().as_str().parse().map_err(Error::ServerUrl)?,
+        (Some(server), Invitation::Code(_)) => server.clone(),
         (None, Invitation::Code(code)) => local::server_of(code.nameplate()),
     };
+    let is_guess = named.is_none() && matches!(invitation, Invitation::Code(_));
     context.stage(Stage::Server);
     let room = invitation.room();
     let mut stop = context.stop.clone();
-    let (signaling, (dialing, offer)) = tokio::select! {
+    let joined = tokio::select! {
         () = stop.requested() => return Err(Error::Stopped),
-        both = async { tokio::try_join!(enter(&server, &room), prepare(&server, config)) } => both?,
+        both = async { tokio::try_join!(enter(&server, &room), prepare(&server, way.config)) } => both,
     };
+    let (signaling, (dialing, offer, config)) = joined.map_err(|error| match error {
+        // Nobody listens where a sender on this machine would: then nobody shares here.
+        Error::Signaling(SignalingError::Unreachable { .. }) if is_guess => {
+            Error::NotActive { room: room.to_string(), asked: vec![server.clone()] }
+        }
+        error => error,
+    })?;
     let now = Instant::now();
     let mut machine = GuestPairing::new(
         &invitation.secret(),
         &room,
-        GuestOptions { short_number: false },
+        GuestOptions { short_number: way.verify },
         Entropy::generate(&mut rng()),
         now,
     );
     machine.handle_input(Input::LocalDescription(offer), now)?;
-    let mut mailbox = Mailbox::of_host(signaling);
-    let mut pairing = Pairing::new(Machine::Guest(machine), dialing, &mut mailbox, context);
+    let mut mailbox = Mailbox::over(signaling, Cid::HOST);
+    let mut pairing = Pairing::new(Machine::Guest(Box::new(machine)), dialing, &mut mailbox, context);
     let paired = pairing.until_paired().await;
-    let channel = pairing.finish(paired).await?;
+    let finished = pairing.finish(paired).await;
+    if finished.is_err() {
+        mailbox.close().await;
+    }
+    let (channel, keys) = finished?;
     context.stage(Stage::Connected);
-    Ok(channel)
+    Ok(Line::new(channel, keys, Way { server, config: Arc::new(config), retry: way.retry }))
 }
 
+/// How long a share that is busy with somebody else, or with a lost connection of our own, is waited for.
+const BUSY_MAX: Duration = Duration::from_secs(60);
+
+/// How long to wait before it is tried again.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
+
 /// Enters a room.
-async fn enter(server: &ServerUrl, room: &RoomId) -> Result<Signaling, Error> {
+#[expect(clippy::wildcard_enum_match_arm, reason = "a server that says more than was asked is not listened to")]
+pub(super) async fn enter(server: &ServerUrl, room: &RoomId) -> Result<Signaling, Error> {
     let mut signaling = Signaling::connect(server).await?;
     signaling.send(ClientMessage::Join { v: 1, room: room.clone() }).await?;
     loop {
@@ -103,7 +156,8 @@ async fn enter(server: &ServerUrl, room: &RoomId) -> Result<Signaling, Error> {
 }
 
 /// Prepares a connection and its offer, with the relays and reflectors that the server recommends.
-async fn prepare(server: &ServerUrl, config: &TransportConfig) -> Result<(Dialing, String), Error> {
+async fn prepare(server: &ServerUrl, config: &TransportConfig) -> Result<(Dialing, String, TransportConfig), Error> {
     let config = with_ice_servers(server, config).await;
-    Ok(Dialing::offer(&config).await?)
+    let (dialing, offer) = Dialing::offer(&config).await?;
+    Ok((dialing, offer, config))
 }

@@ -10,13 +10,18 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use p2pshare_protocol::envelope::{ClientMessage, ErrorCode, Outcome, ServerMessage};
+use p2pshare_protocol::code::Code;
+use p2pshare_protocol::envelope::{ClientMessage, ErrorCode, Outcome, ServerMessage, Why};
 use p2pshare_protocol::pairing::PairingError;
+use p2pshare_protocol::password::StretchedPassword;
 use tokio::time::{Instant, sleep_until};
+use zeroize::Zeroizing;
 
 use super::context::Context;
 use super::event::{Event, Stage, Summary};
+use super::line::Way;
 use super::local::Place;
+use super::random::rng;
 use super::work::Work;
 use crate::error::Error;
 use crate::signaling::{ServerUrl, Signaling};
@@ -33,11 +38,27 @@ pub struct ShareOptions {
     pub expire: Duration,
     /// How many secret digits its code has, 4 to 12.
     pub secret_digits: usize,
+    /// The password that guests have to give, if any.
+    pub password: Option<Zeroizing<String>>,
+    /// A code that was agreed on beforehand.
+    pub code: Option<Code>,
+    /// Whether both sides compare the short number.
+    pub verify: bool,
+    /// How long a lost guest is waited for.
+    pub retry: Duration,
 }
 
 impl Default for ShareOptions {
     fn default() -> Self {
-        Self { max: Some(NonZeroU32::MIN), expire: Duration::from_secs(3600), secret_digits: 4 }
+        Self {
+            max: Some(NonZeroU32::MIN),
+            expire: Duration::from_secs(3600),
+            secret_digits: 4,
+            password: None,
+            code: None,
+            verify: false,
+            retry: RETRY,
+        }
     }
 }
 
@@ -56,11 +77,21 @@ pub(super) async fn host(
     let signaling = Signaling::connect(server).await?;
     let config = super::ice::with_ice_servers(server, config).await;
     let rooms = Rooms::new(&place.origin, options);
-    let guests = Guests::new(config, work, context.clone());
+    let way = Way { server: server.clone(), config: Arc::new(config), retry: options.retry };
+    let password = stretch(options.password.clone()).await?;
+    let guests = Guests::new(way, work, context.clone(), password, options.verify);
     let mut host = Host { server, options, rooms, guests, context, served: 0, total: Summary::default() };
     let result = host.run(signaling).await;
     host.guests.end().await;
     result
+}
+
+/// Stretches the password of a share, which takes a moment.
+async fn stretch(password: Option<Zeroizing<String>>) -> Result<Option<StretchedPassword>, Error> {
+    let Some(password) = password else { return Ok(None) };
+    let stretch = move || StretchedPassword::generate(&password, &mut rng());
+    let stretched = tokio::task::spawn_blocking(stretch).await;
+    Ok(Some(stretched.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?))
 }
 
 struct Host<'a> {
@@ -105,6 +136,7 @@ impl Host<'_> {
     }
 
     /// Opens the rooms and tells how to join.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what concerns no room is for the guests")]
     async fn open(&mut self, signaling: &mut Signaling) -> Result<(), Error> {
         for request in self.rooms.requests() {
             signaling.send(request).await?;
@@ -131,8 +163,12 @@ impl Host<'_> {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what concerns no room is for the guests")]
     async fn handle_message(&mut self, message: ServerMessage, signaling: &Signaling) -> Result<(), Error> {
         match message {
+            ServerMessage::Peer { cid, .. } if !self.wants_more() => {
+                signaling.send(ClientMessage::Kick { cid, why: Why::Kicked }).await?;
+            }
             ServerMessage::Peer { cid, room } => {
                 if let Some(secret) = self.rooms.secret_of(&room) {
                     self.guests.serve(cid, room, secret, signaling.sender());
@@ -171,7 +207,8 @@ impl Host<'_> {
             Err(error) if was_paired && self.options.max == Some(NonZeroU32::MIN) => return Ok(Some(Err(error))),
             Err(error) => self.context.events.report(Event::Failed(peer, Arc::new(error))),
         }
-        let is_last = !self.wants_more() && self.guests.is_empty();
+        // A guest that is lost and looked for does not keep the share open once another one took its place.
+        let is_last = !self.wants_more() && self.guests.paired() == 0;
         Ok(is_last.then(|| Ok(self.total.clone())))
     }
 
@@ -239,6 +276,9 @@ impl Host<'_> {
         stopped.map_err(|_| Error::Expired)
     }
 }
+
+/// How long a lost guest is waited for, unless somebody says otherwise.
+const RETRY: Duration = Duration::from_secs(600);
 
 /// The first pause before the server is tried again.
 const RETRY_FIRST: Duration = Duration::from_secs(1);

@@ -1,5 +1,6 @@
 //! `Lanes`: two tasks that send, so that the loop which decides never waits for the network.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use p2pshare_protocol::error::TransferError;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::error::Error;
 use crate::transport::ChannelSender;
@@ -24,7 +25,8 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    pub(super) fn new(sender: ChannelSender) -> Self {
+    /// Starts the tasks; `limit` is the most bytes of data a second.
+    pub(super) fn new(sender: ChannelSender, limit: Option<NonZeroU64>) -> Self {
         let (ctl, mut ctl_frames) = mpsc::channel::<Bytes>(CTL_QUEUE);
         let (data, mut data_frames) = mpsc::channel::<DataFrame>(DATA_QUEUE);
         let data_sender = sender.clone();
@@ -36,7 +38,11 @@ impl Lanes {
             }
         });
         let data_task = tokio::spawn(async move {
+            let mut pace = limit.map(Pace::new);
             while let Some(frame) = data_frames.recv().await {
+                if let Some(pace) = &mut pace {
+                    pace.wait_for(frame.bytes.len()).await;
+                }
                 if data_sender.send_data(frame.header(), frame.bytes).await.is_err() {
                     return;
                 }
@@ -58,7 +64,7 @@ impl Lanes {
 
     /// Waits until there is room for data frames; for ever once the connection is lost.
     pub(super) async fn data_room(&self) -> mpsc::PermitIterator<'_, DataFrame> {
-        let room = self.data.max_capacity().min(self.data.capacity().max(1));
+        let room = self.data.capacity().max(1);
         match self.data.reserve_many(room).await {
             Ok(permits) => permits,
             Err(_) => std::future::pending().await,
@@ -71,6 +77,25 @@ impl Lanes {
         drop((ctl, data));
         data_task.abort();
         let _ = timeout(FLUSH_MAX, ctl_task).await;
+    }
+}
+
+/// Spreads bytes over time.
+struct Pace {
+    bytes_per_second: f64,
+    free_at: Instant,
+}
+
+impl Pace {
+    fn new(limit: NonZeroU64) -> Self {
+        Self { bytes_per_second: limit.get() as f64, free_at: Instant::now() }
+    }
+
+    /// Waits until so many bytes may leave.
+    async fn wait_for(&mut self, bytes: usize) {
+        sleep_until(self.free_at).await;
+        let cost = Duration::from_secs_f64(bytes as f64 / self.bytes_per_second);
+        self.free_at = self.free_at.max(Instant::now()) + cost;
     }
 }
 

@@ -4,25 +4,25 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::event::{Event, Events, PeerId};
+use super::context::Context;
+use super::event::Event;
 use crate::error::Error;
-use crate::transport::{Channel, Incoming, Path};
+use crate::transport::{Channel, DataPlane, Incoming, Path};
 
 /// What is told of a channel beside what it carries.
 #[derive(Debug)]
 pub(super) struct LinkWatch {
-    peer: PeerId,
-    events: Events,
+    context: Context,
     due: Instant,
-    last: Option<Path>,
+    last: Option<(Path, DataPlane)>,
 }
 
 impl LinkWatch {
-    pub(super) fn new(peer: PeerId, events: &Events, channel: &Channel) -> Self {
+    pub(super) fn new(context: &Context, channel: &Channel) -> Self {
         if let Some(buffers) = channel.socket_buffers().filter(|buffers| buffers.are_capped()) {
-            events.report(Event::SmallSocketBuffers { granted: buffers.granted, wanted: buffers.wanted });
+            context.events.report(Event::SmallSocketBuffers { granted: buffers.granted, wanted: buffers.wanted });
         }
-        Self { peer, events: events.clone(), due: Instant::now(), last: None }
+        Self { context: context.clone(), due: Instant::now(), last: None }
     }
 
     /// Passes on what the channel carries.
@@ -33,11 +33,13 @@ impl LinkWatch {
         match incoming {
             Incoming::Ctl(_) | Incoming::Data(_) => Ok(Some(incoming)),
             Incoming::Disturbed => {
-                self.events.report(Event::Disturbed(self.peer, true));
+                self.context.lend_slot();
+                self.context.events.report(Event::Disturbed(self.context.peer, true));
                 Ok(None)
             }
             Incoming::Recovered => {
-                self.events.report(Event::Disturbed(self.peer, false));
+                self.context.take_back_slot();
+                self.context.events.report(Event::Disturbed(self.context.peer, false));
                 Ok(None)
             }
             Incoming::Lost(lost) => Err(Error::Lost(lost)),
@@ -52,13 +54,13 @@ impl LinkWatch {
     /// Looks at the path, and reports it when it or its round trip changed.
     pub(super) async fn look(&mut self, channel: &Channel) {
         self.due = Instant::now() + LOOK_EVERY;
-        let path = channel.path().await;
-        if path != self.last
-            && let Some(path) = path.clone()
+        let seen = channel.path().await.map(|path| (path, channel.data_plane()));
+        if seen != self.last
+            && let Some((path, plane)) = seen
         {
-            self.events.report(Event::Path(self.peer, path));
+            self.context.events.report(Event::Path(self.context.peer, path, plane));
         }
-        self.last = path;
+        self.last = seen;
     }
 }
 

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 
+use p2pshare_protocol::code::Code;
 use p2pshare_protocol::link::Origin;
 use p2pshare_protocol::room::Nameplate;
 use p2pshare_signal::{Config, Server, listen_all};
@@ -26,19 +27,20 @@ pub(super) struct Place {
 }
 
 /// The place of a share: `server`, or a server inside this process.
-pub(super) async fn place(server: Option<&ServerUrl>) -> Result<Place, Error> {
+pub(super) fn place(server: Option<&ServerUrl>, code: Option<&Code>) -> Result<Place, Error> {
     match server {
         Some(server) => {
             let origin = server.to_string().parse().map_err(Error::Origin)?;
             Ok(Place { server: server.clone(), origin, _running: None })
         }
-        None => embedded(),
+        None => embedded(code.map(|code| port_of(code.nameplate()))),
     }
 }
 
-/// Runs a signalling server in this process, on the first port of the range that is free, or else on any.
-fn embedded() -> Result<Place, Error> {
-    let (listeners, digit) = listen().map_err(Error::Listen)?;
+/// Runs a signalling server in this process: on the port that an agreed code names, or on the first of the range that is
+/// free, or else on any.
+fn embedded(port: Option<u16>) -> Result<Place, Error> {
+    let (listeners, digit) = listen(port).map_err(Error::Listen)?;
     let port = listeners[0].local_addr().map_err(Error::Listen)?.port();
     let server = Server::new(Config { nameplate_last_digit: digit, ..Config::default() }).map_err(Error::Listen)?;
     let (running, ended) = oneshot::channel::<()>();
@@ -52,11 +54,15 @@ fn embedded() -> Result<Place, Error> {
 
 /// Listens on all addresses of one port of the range; the digit is the one its nameplates end in. A port that nobody
 /// looks at serves links all the same.
-fn listen() -> std::io::Result<(Vec<TcpListener>, Option<u8>)> {
-    for (digit, port) in (0..).zip(LOCAL_PORTS) {
+fn listen(wanted: Option<u16>) -> std::io::Result<(Vec<TcpListener>, Option<u8>)> {
+    let is_wanted = |(_, port): &(u8, u16)| wanted.is_none_or(|wanted| wanted == *port);
+    for (digit, port) in (0..).zip(LOCAL_PORTS).filter(is_wanted) {
         if let Ok(listeners) = listen_all(&any_address(port)) {
             return Ok((listeners, Some(digit)));
         }
+    }
+    if let Some(port) = wanted {
+        return listen_all(&any_address(port)).map(|listeners| (listeners, None)).map_err(|error| error.source);
     }
     let listeners = listen_all(&any_address(0)[..1]).map_err(|error| error.source)?;
     Ok((listeners, None))
@@ -68,8 +74,12 @@ fn any_address(port: u16) -> [SocketAddr; 2] {
 
 /// The embedded server that gave out a nameplate, if it is on this machine.
 pub(super) fn server_of(nameplate: &Nameplate) -> ServerUrl {
+    ServerUrl::local(port_of(nameplate))
+}
+
+fn port_of(nameplate: &Nameplate) -> u16 {
     let last = nameplate.as_str().bytes().last().unwrap_or(b'0');
-    ServerUrl::local(LOCAL_PORTS.start() + u16::from(last.wrapping_sub(b'0') % 10))
+    LOCAL_PORTS.start() + u16::from(last.wrapping_sub(b'0') % 10)
 }
 
 /// This machine's address on its network, as another device would call it.

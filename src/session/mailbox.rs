@@ -2,6 +2,7 @@
 
 use p2pshare_protocol::envelope::{Body, Cid, ClientMessage, ServerMessage, Why};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::error::Error;
 use crate::signaling::{Signaling, SignalingError, SignalingSender};
@@ -23,37 +24,52 @@ pub(super) struct Mailbox {
     cid: Cid,
     outgoing: SignalingSender,
     incoming: mpsc::Receiver<Mail>,
+    /// Keeps a connection of its own, if the mailbox has one.
+    keeper: Option<JoinHandle<()>>,
 }
 
 impl Mailbox {
-    /// A host's mailbox for one guest, and where the host puts that guest's mail.
-    pub(super) fn of_guest(cid: Cid, outgoing: SignalingSender) -> (Self, mpsc::Sender<Mail>) {
+    /// A mailbox on a connection that others use as well; what arrives for `cid` is to be put into the sender.
+    pub(super) fn shared(cid: Cid, outgoing: SignalingSender) -> (Self, mpsc::Sender<Mail>) {
         let (sender, incoming) = mpsc::channel(MAIL_MAX);
-        (Self { cid, outgoing, incoming }, sender)
+        (Self { cid, outgoing, incoming, keeper: None }, sender)
     }
 
-    /// A guest's mailbox; it holds the connection to the server.
-    pub(super) fn of_host(signaling: Signaling) -> Self {
+    /// A mailbox with a connection of its own, which it ends when it is dropped.
+    pub(super) fn over(signaling: Signaling, cid: Cid) -> Self {
         let (outgoing, mut receiver) = signaling.split();
-        let (sender, incoming) = mpsc::channel(MAIL_MAX);
-        tokio::spawn(async move {
+        let (mailbox, sender) = Self::shared(cid, outgoing.clone());
+        let keeper = tokio::spawn(async move {
             loop {
                 let mail = tokio::select! {
-                    () = sender.closed() => return receiver.close().await,
+                    () = sender.closed() => break,
                     message = receiver.next() => match message {
-                        Ok(ServerMessage::From { body, .. }) => Mail::Body(body),
-                        Ok(ServerMessage::Left { why, .. }) => Mail::Left(why),
+                        Ok(ServerMessage::From { cid: from, body }) if from == cid => Mail::Body(body),
+                        Ok(ServerMessage::Left { cid: from, why }) if from == cid => Mail::Left(why),
                         Ok(_) => continue,
                         Err(error) => Mail::Lost(error),
                     },
                 };
                 let is_last = matches!(mail, Mail::Lost(_));
                 if sender.send(mail).await.is_err() || is_last {
-                    return receiver.close().await;
+                    break;
                 }
             }
+            // A server that is gone needs no goodbye.
+            let _ = outgoing.send(ClientMessage::Bye { room: None }).await;
+            receiver.close().await;
         });
-        Self { cid: Cid::HOST, outgoing, incoming }
+        Self { keeper: Some(keeper), ..mailbox }
+    }
+
+    /// Waits until what was sent has left, before a program ends that has more to say than goodbye.
+    pub(super) async fn close(self) {
+        let Self { incoming, keeper, .. } = self;
+        drop(incoming);
+        if let Some(keeper) = keeper {
+            // A panic in it has been reported.
+            let _ = keeper.await;
+        }
     }
 
     /// Sends a message to the peer.

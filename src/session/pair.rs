@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use p2pshare_protocol::keys::SessionKeys;
-use p2pshare_protocol::pairing::{GuestPairing, HostPairing, Input, Output, PairingError};
+use p2pshare_protocol::pairing::{GuestPairing, HostPairing, Input, Output};
 use p2pshare_protocol::sdp;
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 use super::bind::bind;
 use super::context::Context;
-use super::event::Stage;
+use super::event::{Event, Stage};
 use super::host::Guard;
 use super::mailbox::Mailbox;
 use crate::error::Error;
@@ -18,7 +19,7 @@ use crate::transport::{Candidate, Channel, DialEvent, Dialing};
 /// The machine of either side; a host's guests share the guard of their code.
 pub(super) enum Machine {
     Host(HostPairing, Option<Guard>),
-    Guest(GuestPairing),
+    Guest(Box<GuestPairing>),
 }
 
 /// A pairing under way.
@@ -33,6 +34,8 @@ pub(super) struct Pairing<'a> {
     is_open: bool,
     /// Whether the server still carries mail.
     has_mail: bool,
+    /// Set while a person types the password.
+    password: Option<oneshot::Receiver<Zeroizing<String>>>,
     /// Set while a person compares the short number.
     confirmation: Option<oneshot::Receiver<bool>>,
 }
@@ -44,7 +47,17 @@ impl<'a> Pairing<'a> {
         mailbox: &'a mut Mailbox,
         context: &'a mut Context,
     ) -> Self {
-        Self { machine, dialing, mailbox, context, keys: None, is_open: false, has_mail: true, confirmation: None }
+        Self {
+            machine,
+            dialing,
+            mailbox,
+            context,
+            keys: None,
+            is_open: false,
+            has_mail: true,
+            password: None,
+            confirmation: None,
+        }
     }
 
     /// Goes on until both sides are proven.
@@ -58,7 +71,7 @@ impl<'a> Pairing<'a> {
     }
 
     /// Goes on until the connection is open and bound to the pairing, if `paired` is no error.
-    pub(super) async fn finish(mut self, paired: Result<(), Error>) -> Result<Channel, Error> {
+    pub(super) async fn finish(mut self, paired: Result<(), Error>) -> Result<(Channel, SessionKeys), Error> {
         let result = match paired {
             Ok(()) => self.until_open().await,
             Err(error) => Err(error),
@@ -68,7 +81,7 @@ impl<'a> Pairing<'a> {
             (Ok(()), Some(keys)) => {
                 let mut channel = dialing.into_channel()?;
                 match bind(&mut channel, &keys).await {
-                    Ok(()) => Ok(channel),
+                    Ok(()) => Ok((channel, keys)),
                     Err(error) => {
                         channel.close().await;
                         Err(error)
@@ -122,6 +135,14 @@ impl<'a> Pairing<'a> {
                 DialEvent::GatheringDone => return Ok(()),
                 DialEvent::Failed(error) => return Err(error.into()),
             },
+            password = typed(&mut self.password) => match password {
+                Some(password) => Input::Password(password),
+                None => {
+                    self.feed(Input::Canceled).await.ok();
+                    self.carry_out().await.ok();
+                    return Err(self.context.without_password());
+                }
+            },
             is_same = confirmed(&mut self.confirmation) => Input::Confirmed(is_same),
             () = sleep_until(deadline) => Input::TimedOut,
         };
@@ -167,12 +188,23 @@ impl<'a> Pairing<'a> {
                 Output::RemoteDescription(sdp) => self.describe(sdp.as_str()).await?,
                 Output::RemoteCandidate(candidate) => self.dialing.add_candidate(&into_transport(&candidate)).await,
                 Output::Paired(keys) => self.keys = Some(keys),
-                Output::AskPassword { .. } | Output::WrongPassword { .. } => {
-                    return Err(PairingError::PasswordWrong.into());
+                Output::AskPassword { attempts_left } => {
+                    self.password = Some(self.context.ask_for_password(attempts_left));
                 }
+                Output::WrongPassword { attempts_left } => self.count_wrong_password(attempts_left),
                 Output::ShowShortNumber(number) => self.confirmation = Some(self.context.ask_to_verify(number)),
                 Output::Wait(deadline) => return Ok(deadline),
             }
+        }
+    }
+
+    fn count_wrong_password(&mut self, attempts_left: u8) {
+        self.context.events.report(Event::WrongPassword { left: attempts_left });
+        if let Machine::Host(machine, guard) = &mut self.machine
+            && let Some(guard) = guard
+            && guard.wrong_password()
+        {
+            machine.lock_password();
         }
     }
 
@@ -187,6 +219,14 @@ impl<'a> Pairing<'a> {
         }
         Ok(())
     }
+}
+
+/// The password that was typed, if one was.
+async fn typed(password: &mut Option<oneshot::Receiver<Zeroizing<String>>>) -> Option<Zeroizing<String>> {
+    let Some(waiting) = password else { return std::future::pending().await };
+    let typed = waiting.await.ok();
+    *password = None;
+    typed
 }
 
 /// The person's answer; one that never comes is a no.

@@ -1,4 +1,4 @@
-//! The receiving side: drives a `Receiver` with the channel and the sink.
+//! The receiving side: drives a `Receiver` with the line and the store.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -7,55 +7,61 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use p2pshare_protocol::ctl::{AbortCode, DeclineReason};
-use p2pshare_protocol::offer::{EntryId, Offer};
+use p2pshare_protocol::offer::{EntryId, EntryKind, Offer};
 use p2pshare_protocol::receiver::{Acceptance, Event as ReceiverEvent, Input, Output, Receiver};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::context::Context;
-use super::event::{Decision, Event, Events, OfferRequest, PeerId, Summary};
+use super::event::{Decision, Event, OfferRequest, Summary};
 use super::lanes::Lanes;
+use super::line::Line;
 use super::link_watch::LinkWatch;
-use super::stop::Stop;
+use super::quic_setup::QuicSetup;
+use super::store::{Store, Stored, next_stored};
 use crate::error::Error;
+use crate::storage::pipe::Pipe;
 use crate::storage::sink::{Opened, Sink, SinkError, SinkJob, SinkOptions, SinkOutcome};
 use crate::transport::{Channel, Incoming};
 
 /// Where received files go, and how.
 #[derive(Debug, Clone)]
-pub struct Destination {
-    /// The folder; it must exist.
-    pub folder: PathBuf,
-    /// How entries are stored in it.
-    pub options: SinkOptions,
+pub enum Destination {
+    /// Into a folder, which must exist.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// How entries are stored in it.
+        options: SinkOptions,
+    },
+    /// To standard output; the offer must be one file or stream.
+    Stdout,
 }
 
-/// Receives over a bound channel into `destination`, until everything is verified and on disk.
+/// Receives over a bound line into `destination`, until everything is verified and on disk.
 pub(super) async fn receive(
-    channel: &mut Channel,
+    line: &mut Line,
     destination: &Destination,
     context: &mut Context,
 ) -> Result<Summary, Error> {
     let mut receiving = Receiving {
         machine: Receiver::new(context.hello(), Instant::now()),
-        lanes: Lanes::new(channel.sender()),
         destination,
         offer: Arc::default(),
         taken: Vec::new(),
         decision: None,
         opening: None,
-        sink: None,
+        store: None,
         placed: HashMap::new(),
-        peer: context.peer,
-        events: context.events.clone(),
+        context,
+        quic: QuicSetup::default(),
         accepted: None,
         moved: (0, 0),
         skipped: 0,
     };
-    let result = receiving.run(channel, &mut context.stop).await;
-    receiving.lanes.flush().await;
-    if let Some(sink) = receiving.sink {
-        sink.close();
+    let result = receiving.keep_running(line).await;
+    if let Some(store) = receiving.store {
+        store.close();
     }
     result
 }
@@ -64,7 +70,6 @@ type Opening = JoinHandle<Result<Opened, SinkError>>;
 
 struct Receiving<'a> {
     machine: Receiver,
-    lanes: Lanes,
     destination: &'a Destination,
     offer: Arc<Offer>,
     /// The entries that were chosen.
@@ -73,11 +78,11 @@ struct Receiving<'a> {
     decision: Option<oneshot::Receiver<Decision>>,
     /// Set while the destination is prepared.
     opening: Option<Opening>,
-    sink: Option<Sink>,
+    store: Option<Store>,
     /// Where entries went whose commit the machine has not taken note of.
     placed: HashMap<EntryId, PathBuf>,
-    peer: PeerId,
-    events: Events,
+    context: &'a mut Context,
+    quic: QuicSetup,
     accepted: Option<Instant>,
     /// Bytes and entries verified on disk.
     moved: (u64, u32),
@@ -85,49 +90,69 @@ struct Receiving<'a> {
 }
 
 impl Receiving<'_> {
-    async fn run(&mut self, channel: &mut Channel, stop: &mut Stop) -> Result<Summary, Error> {
-        let mut watch = LinkWatch::new(self.peer, &self.events, channel);
+    async fn keep_running(&mut self, line: &mut Line) -> Result<Summary, Error> {
         loop {
-            let Some(deadline) = self.carry_out()? else { return Ok(self.summary(channel).await) };
+            let lanes = Lanes::new(line.channel.sender(), None);
+            let result = self.run(&mut line.channel, &lanes).await;
+            lanes.flush().await;
+            match result {
+                Err(error) if error.is_interruption() && self.machine.is_complete() => {
+                    tracing::debug!(%error, "the sender was gone before its last word");
+                    return Ok(self.summary(&line.channel).await);
+                }
+                Err(error) if error.is_interruption() && line.can_renew() => {
+                    line.renew(error, self.context).await?;
+                    self.reconnected();
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn run(&mut self, channel: &mut Channel, lanes: &Lanes) -> Result<Summary, Error> {
+        let mut watch = LinkWatch::new(self.context, channel);
+        loop {
+            let Some(deadline) = self.carry_out(lanes)? else { return Ok(self.summary(channel).await) };
+            self.quic.settle(channel, lanes).await?;
             tokio::select! {
                 biased;
-                () = stop.requested() => self.feed(Input::Stop(AbortCode::Canceled))?,
-                incoming = channel.next() => match watch.incoming(incoming) {
-                    Ok(Some(Incoming::Ctl(frame))) => self.feed(Input::Ctl(frame))?,
-                    Ok(Some(Incoming::Data(message))) => self.feed(Input::Data(message))?,
-                    Ok(Some(Incoming::Disturbed | Incoming::Recovered | Incoming::Lost(_)) | None) => {}
-                    Err(_) if self.machine.is_complete() => return Ok(self.summary(channel).await),
-                    Err(lost) => return Err(lost),
+                () = self.context.stop.requested() => self.feed(Input::Stop(AbortCode::Canceled), lanes)?,
+                incoming = channel.next() => match watch.incoming(incoming)? {
+                    Some(Incoming::Ctl(frame)) => self.feed(Input::Ctl(frame), lanes)?,
+                    Some(Incoming::Data(message)) => self.feed(Input::Data(message), lanes)?,
+                    Some(_) | None => {}
                 },
-                outcome = next_outcome(&mut self.sink) => self.was_stored(outcome)?,
-                decision = next_decision(&mut self.decision) => self.decided(decision)?,
-                opened = next_opened(&mut self.opening) => self.opened(opened)?,
+                stored = next_stored(&mut self.store) => self.was_stored(stored, lanes)?,
+                decision = next_decision(&mut self.decision) => self.decided(decision, lanes)?,
+                opened = next_opened(&mut self.opening) => self.opened(opened, lanes)?,
                 () = watch.due() => watch.look(channel).await,
-                () = tokio::time::sleep_until(deadline.into()) => self.feed(Input::TimedOut)?,
+                () = tokio::time::sleep_until(deadline.into()) => self.feed(Input::TimedOut, lanes)?,
             }
         }
     }
 
     /// Gives the machine an input; its last words are queued also when it gives up.
-    fn feed(&mut self, input: Input) -> Result<(), Error> {
+    fn feed(&mut self, input: Input, lanes: &Lanes) -> Result<(), Error> {
         if let Err(error) = self.machine.handle_input(input, Instant::now()) {
-            self.carry_out()?;
+            self.carry_out(lanes)?;
             return Err(error.into());
         }
         Ok(())
     }
 
     /// Does what the machine asks for; returns until when it waits, or `None` when all is done.
-    fn carry_out(&mut self) -> Result<Option<Instant>, Error> {
+    fn carry_out(&mut self, lanes: &Lanes) -> Result<Option<Instant>, Error> {
         loop {
             match self.machine.poll_output(Instant::now()) {
-                Output::Send(frame) => self.lanes.send_ctl(frame)?,
+                Output::Send(frame) => lanes.send_ctl(frame)?,
                 Output::Write { entry, offset, pieces, hash } => {
-                    self.submit(SinkJob::Write { entry, offset, pieces, hash });
+                    self.store().submit(SinkJob::Write { entry, offset, pieces, hash });
                 }
-                Output::Commit(entry) => self.submit(SinkJob::Commit { entry }),
-                Output::Discard(entry) => tracing::debug!(?entry, "the source of a part file changed"),
-                Output::Settle => self.submit(SinkJob::Finish),
+                Output::Pass(bytes) => self.store().pass(bytes),
+                Output::Commit(entry) => self.store().submit(SinkJob::Commit { entry }),
+                Output::Discard(entry) => self.store().submit(SinkJob::Discard { entry }),
+                Output::Settle if self.store().settles() => self.store().submit(SinkJob::Finish),
+                Output::Settle => self.feed(Input::Settled, lanes)?,
                 Output::Report(event) => self.report(event),
                 Output::Finish => return Ok(None),
                 Output::Wait(deadline) => return Ok(Some(deadline)),
@@ -135,91 +160,140 @@ impl Receiving<'_> {
         }
     }
 
-    fn submit(&mut self, job: SinkJob) {
-        let sink = self.sink.as_mut().expect("the machine stores nothing before the offer is accepted");
-        sink.submit(job);
+    fn store(&mut self) -> &mut Store {
+        self.store.as_mut().expect("the machine stores nothing before the offer is accepted")
     }
 
-    fn was_stored(&mut self, outcome: SinkOutcome) -> Result<(), Error> {
+    fn was_stored(&mut self, stored: Result<Stored, Error>, lanes: &Lanes) -> Result<(), Error> {
+        let outcome = match stored {
+            Ok(Stored::Passed(bytes)) => return self.feed(Input::Passed(bytes), lanes),
+            Ok(Stored::Sink(outcome)) => outcome,
+            Err(error) => return self.fail(error, lanes),
+        };
         match outcome {
-            SinkOutcome::Written { entry, offset, .. } => self.feed(Input::Written { entry, offset }),
-            SinkOutcome::Corrupt { entry, offset } => self.feed(Input::Corrupt { entry, offset }),
+            SinkOutcome::Written { entry, offset, .. } => self.feed(Input::Written { entry, offset }, lanes),
+            SinkOutcome::Corrupt { entry, offset } => self.feed(Input::Corrupt { entry, offset }, lanes),
             SinkOutcome::Committed { entry, path } => {
                 self.placed.insert(entry, path);
-                self.feed(Input::Committed(entry))
+                self.feed(Input::Committed(entry), lanes)
             }
             SinkOutcome::Failed { entry: Some(entry), error } if concerns_one_entry(&error) => {
-                self.events.report(Event::NotStored { entry, error });
-                self.feed(Input::Failed(entry))
+                self.context.events.report(Event::NotStored { entry, error });
+                self.feed(Input::Failed(entry), lanes)
             }
-            SinkOutcome::Failed { error, .. } => {
-                // The machine's last words tell the sender; the disk's own error is the one to report.
-                let _ = self.feed(Input::Stop(AbortCode::Disk));
-                Err(Error::Sink(error))
-            }
-            SinkOutcome::Finished => self.feed(Input::Settled),
+            SinkOutcome::Failed { error, .. } => self.fail(Error::Sink(error), lanes),
+            SinkOutcome::Finished => self.feed(Input::Settled, lanes),
         }
     }
 
-    fn decided(&mut self, decision: Decision) -> Result<(), Error> {
-        match decision {
-            Decision::Decline(reason) => self.feed(Input::Decline(reason)),
-            Decision::Accept(entries) => {
-                let (folder, options) = (self.destination.folder.clone(), self.destination.options.clone());
-                let offer = Arc::clone(&self.offer);
-                self.taken.clone_from(&entries);
-                let open = move || Sink::open(&folder, &offer, &entries, &options);
+    /// Ends the transfer for a reason of this side's disk. The machine's last words tell the sender.
+    fn fail(&mut self, error: Error, lanes: &Lanes) -> Result<(), Error> {
+        let _ = self.feed(Input::Stop(AbortCode::Disk), lanes);
+        Err(error)
+    }
+
+    fn decided(&mut self, decision: Decision, lanes: &Lanes) -> Result<(), Error> {
+        let entries = match decision {
+            Decision::Decline(reason) => return self.feed(Input::Decline(reason), lanes),
+            Decision::Accept(entries) => entries,
+        };
+        self.taken = entries;
+        match self.destination {
+            Destination::Stdout => self.open_pipe(lanes),
+            Destination::Folder { path, options } => {
+                let (path, options, offer) = (path.clone(), options.clone(), Arc::clone(&self.offer));
+                let stored = self.taken.iter().copied().filter(|id| !is_text(&offer, *id)).collect::<Vec<_>>();
+                let open = move || Sink::open(&path, &offer, &stored, &options);
                 self.opening = Some(tokio::task::spawn_blocking(open));
                 Ok(())
             }
         }
     }
 
-    fn opened(&mut self, opened: Result<Opened, SinkError>) -> Result<(), Error> {
+    fn open_pipe(&mut self, lanes: &Lanes) -> Result<(), Error> {
+        let kinds: Vec<_> = self.taken.iter().filter_map(|id| self.offer.entry(*id)).map(|entry| entry.kind).collect();
+        let [EntryKind::File | EntryKind::Stream | EntryKind::Text] = kinds[..] else {
+            let _ = self.feed(Input::Decline(DeclineReason::Limit), lanes);
+            return Err(Error::NotOneFile(self.offer.entries().len()));
+        };
+        self.store = Some(Store::Pipe(Pipe::to_stdout()));
+        let pass = self.taken.first().copied();
+        self.accept(Acceptance { entries: self.taken.clone(), pass, ..Acceptance::default() }, lanes)
+    }
+
+    fn opened(&mut self, opened: Result<Opened, SinkError>, lanes: &Lanes) -> Result<(), Error> {
         let Opened { sink, plan, notices } = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                let _ = self.feed(Input::Decline(DeclineReason::Disk));
+                let _ = self.feed(Input::Decline(DeclineReason::Disk), lanes);
                 return Err(Error::Sink(error));
             }
         };
         for notice in notices {
-            self.events.report(Event::SinkNotice(notice));
+            self.context.events.report(Event::SinkNotice(notice));
         }
-        self.sink = Some(sink);
-        self.accepted = Some(Instant::now());
+        self.store = Some(Store::Folder(sink));
         let entries: Vec<_> = self.taken.iter().copied().filter(|id| !plan.skipped.contains(id)).collect();
-        let bytes = entries.iter().filter_map(|&id| self.offer.entry(id)).map(|entry| entry.size).sum();
-        let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
-        self.events.report(Event::Accepted { peer: self.peer, entries: count, bytes });
-        let present = plan.resumed.into_iter().collect();
-        self.feed(Input::Accept(Acceptance { entries, present }))
+        let present: std::collections::BTreeMap<_, _> = plan.resumed.into_iter().collect();
+        self.report_resumed(&present);
+        self.accept(Acceptance { entries, present, pass: None }, lanes)
+    }
+
+    fn report_resumed(&self, present: &std::collections::BTreeMap<EntryId, Vec<(u64, p2pshare_protocol::hash::Hash)>>) {
+        use p2pshare_protocol::hash::chunk_range;
+        let bytes_of = |(id, chunks): (&EntryId, &Vec<_>)| -> u64 {
+            let size = self.offer.entry(*id).map_or(0, |entry| entry.size);
+            chunks.iter().map(|(chunk, _)| chunk_range(*chunk, size)).map(|range| range.end - range.start).sum()
+        };
+        let bytes = present.iter().map(bytes_of).sum();
+        if bytes > 0 {
+            self.context.events.report(Event::Resumed(self.context.peer, bytes));
+        }
+    }
+
+    fn accept(&mut self, acceptance: Acceptance, lanes: &Lanes) -> Result<(), Error> {
+        self.accepted = Some(Instant::now());
+        let bytes = acceptance.entries.iter().filter_map(|id| self.offer.entry(*id)).map(|entry| entry.size).sum();
+        let entries = u32::try_from(acceptance.entries.len()).unwrap_or(u32::MAX);
+        self.context.events.report(Event::Accepted { peer: self.context.peer, entries, bytes });
+        self.feed(Input::Accept(acceptance), lanes)
+    }
+
+    fn reconnected(&mut self) {
+        self.quic = QuicSetup::default();
+        let reconnected = self.machine.handle_input(Input::Reconnected, Instant::now());
+        debug_assert!(reconnected.is_ok(), "a machine that has not finished can always go on");
+        self.context.events.report(Event::Reconnected(self.context.peer));
     }
 
     fn report(&mut self, event: ReceiverEvent) {
-        let peer = self.peer;
+        let (peer, events) = (self.context.peer, &self.context.events);
         match event {
-            ReceiverEvent::Peer(hello) => self.events.report(Event::Named(peer, hello.name)),
+            ReceiverEvent::Peer(hello) => {
+                self.quic.greeted(&hello);
+                events.report(Event::Named(peer, hello.name));
+            }
+            ReceiverEvent::Quic(certificate) => self.quic.announced(certificate),
             ReceiverEvent::Offered(offer) => {
                 self.offer = Arc::clone(&offer);
                 let (answer, decision) = oneshot::channel();
                 self.decision = Some(decision);
-                self.events.report(Event::Offered(peer, OfferRequest { offer, answer }));
+                events.report(Event::Offered(peer, OfferRequest { offer, answer }));
             }
             ReceiverEvent::Progress { bytes, entries } => {
                 self.moved = (bytes, entries);
-                self.events.report(Event::Progress { peer, bytes, entries });
+                events.report(Event::Progress { peer, bytes, entries });
             }
             ReceiverEvent::EntryDone(entry, root) => {
                 if let Some(path) = self.placed.remove(&entry) {
                     let bytes = self.offer.entry(entry).map_or(0, |entry| entry.size);
-                    self.events.report(Event::EntryDone { entry, path, bytes, root });
+                    events.report(Event::EntryDone { entry, path, bytes, root });
                 }
             }
-            ReceiverEvent::Text(_, text) => self.events.report(Event::Text(text)),
+            ReceiverEvent::Text(_, text) => events.report(Event::Text(text)),
             ReceiverEvent::Skipped { entry, reason } => {
                 self.skipped += 1;
-                self.events.report(Event::Skipped { peer, entry, reason });
+                events.report(Event::Skipped { peer, entry, reason });
             }
         }
     }
@@ -231,6 +305,10 @@ impl Receiving<'_> {
     }
 }
 
+fn is_text(offer: &Offer, id: EntryId) -> bool {
+    offer.entry(id).is_some_and(|entry| entry.kind == EntryKind::Text)
+}
+
 /// Whether the other entries can still be stored.
 const fn concerns_one_entry(error: &SinkError) -> bool {
     use SinkError::{Busy, Exists, Incomplete, NotADirectory, NotSelected, Symlink};
@@ -238,13 +316,6 @@ const fn concerns_one_entry(error: &SinkError) -> bool {
         error,
         Busy { .. } | Exists { .. } | Incomplete { .. } | NotADirectory { .. } | NotSelected | Symlink { .. }
     )
-}
-
-async fn next_outcome(sink: &mut Option<Sink>) -> SinkOutcome {
-    match sink {
-        Some(sink) => sink.next().await,
-        None => pending().await,
-    }
 }
 
 /// The answer of the person; an answer that never comes declines.

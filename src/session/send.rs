@@ -1,4 +1,4 @@
-//! The sending side: drives a `Sender` with the channel and the source.
+//! The sending side: drives a `Sender` with the line and the source.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,53 +7,67 @@ use p2pshare_protocol::ctl::{AbortCode, SkipReason};
 use p2pshare_protocol::sender::{Event as SenderEvent, Input, Output, Sender};
 
 use super::context::Context;
-use super::event::{Event, Events, PeerId, Summary};
+use super::event::{Event, Summary};
 use super::lanes::Lanes;
+use super::line::Line;
 use super::link_watch::LinkWatch;
-use super::stop::Stop;
+use super::quic_setup::QuicSetup;
 use crate::error::Error;
 use crate::storage::source::{ReadDone, ReadError, ReadRequest, Reader, Source};
 use crate::transport::{Channel, Incoming};
 
-/// Sends the entries of `source` over a bound channel, until the receiver has them.
-pub(super) async fn send(channel: &mut Channel, source: &Arc<Source>, context: &mut Context) -> Result<Summary, Error> {
-    let payload_bytes = channel.sender().max_payload_bytes();
-    let machine = Sender::new(Arc::new(source.offer().clone()), context.hello(), payload_bytes, Instant::now());
-    let lanes = Lanes::new(channel.sender());
-    let (peer, events) = (context.peer, context.events.clone());
-    let reader = source.reader();
-    let mut sending = Sending { machine, reader, lanes, peer, events, accepted: None, moved: (0, 0) };
-    let result = sending.run(channel, &mut context.stop).await;
-    sending.lanes.flush().await;
-    result
+/// Sends the entries of `source` over a bound line, until the receiver has them.
+pub(super) async fn send(line: &mut Line, source: &Arc<Source>, context: &mut Context) -> Result<Summary, Error> {
+    let payload_bytes = line.channel.sender().max_payload_bytes();
+    let machine = Sender::new(Arc::clone(source.offer()), context.hello(), payload_bytes, Instant::now());
+    let mut sending = Sending {
+        machine,
+        reader: source.reader(),
+        context,
+        quic: QuicSetup::default(),
+        accepted: None,
+        moved: (0, 0),
+    };
+    loop {
+        let lanes = Lanes::new(line.channel.sender(), sending.context.limit);
+        let result = sending.run(&mut line.channel, &lanes).await;
+        lanes.flush().await;
+        match result {
+            Err(error) if error.is_interruption() && line.can_renew() => {
+                line.renew(error, sending.context).await?;
+                sending.reconnected();
+            }
+            result => return result,
+        }
+    }
 }
 
-struct Sending {
+struct Sending<'a> {
     machine: Sender,
     reader: Reader,
-    lanes: Lanes,
-    peer: PeerId,
-    events: Events,
+    context: &'a mut Context,
+    quic: QuicSetup,
     accepted: Option<Instant>,
     /// Bytes and entries that the receiver's disk has confirmed.
     moved: (u64, u32),
 }
 
-impl Sending {
-    async fn run(&mut self, channel: &mut Channel, stop: &mut Stop) -> Result<Summary, Error> {
-        let mut watch = LinkWatch::new(self.peer, &self.events, channel);
+impl Sending<'_> {
+    async fn run(&mut self, channel: &mut Channel, lanes: &Lanes) -> Result<Summary, Error> {
+        let mut watch = LinkWatch::new(self.context, channel);
         loop {
-            let Some(deadline) = self.carry_out()? else { return Ok(self.summary(channel).await) };
+            let Some(deadline) = self.carry_out(lanes)? else { return Ok(self.summary(channel).await) };
+            self.quic.settle(channel, lanes).await?;
             let input = tokio::select! {
                 biased;
-                () = stop.requested() => Input::Stop(AbortCode::Canceled),
+                () = self.context.stop.requested() => Input::Stop(AbortCode::Canceled),
                 incoming = channel.next() => match watch.incoming(incoming)? {
                     Some(Incoming::Ctl(frame)) => Input::Ctl(frame),
                     Some(Incoming::Data(_)) => Input::Data,
-                    Some(Incoming::Disturbed | Incoming::Recovered | Incoming::Lost(_)) | None => continue,
+                    Some(_) | None => continue,
                 },
-                read = self.reader.next() => self.was_read(read),
-                permits = self.lanes.data_room(), if self.machine.has_data() => {
+                read = self.reader.next() => was_read(read),
+                permits = lanes.data_room(), if self.machine.has_data() => {
                     for permit in permits {
                         let Some(frame) = self.machine.poll_data() else { break };
                         permit.send(frame);
@@ -66,25 +80,26 @@ impl Sending {
                 }
                 () = tokio::time::sleep_until(deadline.into()) => Input::TimedOut,
             };
-            self.feed(input)?;
+            self.feed(input, lanes)?;
         }
     }
 
     /// Gives the machine an input; its last words are queued also when it gives up.
-    fn feed(&mut self, input: Input) -> Result<(), Error> {
+    fn feed(&mut self, input: Input, lanes: &Lanes) -> Result<(), Error> {
         if let Err(error) = self.machine.handle_input(input, Instant::now()) {
-            self.carry_out()?;
+            self.carry_out(lanes)?;
             return Err(error.into());
         }
         Ok(())
     }
 
     /// Does what the machine asks for; returns until when it waits, or `None` when all is done.
-    fn carry_out(&mut self) -> Result<Option<Instant>, Error> {
+    fn carry_out(&mut self, lanes: &Lanes) -> Result<Option<Instant>, Error> {
         loop {
             match self.machine.poll_output(Instant::now()) {
-                Output::Send(frame) => self.lanes.send_ctl(frame)?,
-                Output::Read { entry, chunk } => self.reader.submit(ReadRequest { entry, chunk }),
+                Output::Send(frame) => lanes.send_ctl(frame)?,
+                Output::Read { entry, chunk } => self.reader.submit(ReadRequest::Chunk { entry, chunk }),
+                Output::ReadStream { entry } => self.reader.submit(ReadRequest::Stream { entry }),
                 Output::Report(event) => self.report(event),
                 Output::Finish => return Ok(None),
                 Output::Wait(deadline) => return Ok(Some(deadline)),
@@ -92,24 +107,23 @@ impl Sending {
         }
     }
 
-    fn was_read(&self, read: ReadDone) -> Input {
-        let ReadDone { entry, chunk, result } = read;
-        let result = result.map(|read| (read.bytes, read.hash)).map_err(|error| {
-            tracing::debug!(%error, "a source entry cannot be read");
-            match error {
-                ReadError::Changed => SkipReason::Changed,
-                _ => SkipReason::Unreadable,
-            }
-        });
-        Input::Read { entry, chunk, result }
+    fn reconnected(&mut self) {
+        self.quic = QuicSetup::default();
+        let reconnected = self.machine.handle_input(Input::Reconnected, Instant::now());
+        debug_assert!(reconnected.is_ok(), "a machine that has not finished can always go on");
+        self.context.events.report(Event::Reconnected(self.context.peer));
     }
 
     fn report(&mut self, event: SenderEvent) {
-        let peer = self.peer;
-        self.events.report(match event {
-            SenderEvent::Peer(hello) => Event::Named(peer, hello.name),
+        let peer = self.context.peer;
+        self.context.events.report(match event {
+            SenderEvent::Peer(hello) => {
+                self.quic.greeted(&hello);
+                Event::Named(peer, hello.name)
+            }
+            SenderEvent::Quic(certificate) => return self.quic.announced(certificate),
             SenderEvent::Accepted { entries, bytes } => {
-                self.accepted = Some(Instant::now());
+                self.accepted.get_or_insert_with(Instant::now);
                 Event::Accepted { peer, entries, bytes }
             }
             SenderEvent::Progress { bytes, entries } => {
@@ -117,7 +131,7 @@ impl Sending {
                 Event::Progress { peer, bytes, entries }
             }
             SenderEvent::Skipped { entry, reason } => Event::Skipped { peer, entry, reason },
-            SenderEvent::Paused(paused) => Event::Disturbed(peer, paused),
+            SenderEvent::Paused(is_paused) => Event::Paused(peer, is_paused),
         });
     }
 
@@ -126,5 +140,24 @@ impl Sending {
         let skipped = u32::try_from(self.machine.skipped().len()).unwrap_or(u32::MAX);
         let took = self.accepted.map_or_else(Default::default, |since| since.elapsed());
         Summary { bytes, entries, skipped, took, path: channel.path().await }
+    }
+}
+
+/// What the reader says, in the machine's words.
+fn was_read(read: ReadDone) -> Input {
+    match read {
+        ReadDone::Chunk { entry, chunk, result } => {
+            let result = result.map(|read| (read.bytes, read.hash)).map_err(reason);
+            Input::Read { entry, chunk, result }
+        }
+        ReadDone::Stream { entry, result } => Input::StreamRead { entry, result: result.map_err(reason) },
+    }
+}
+
+fn reason(error: ReadError) -> SkipReason {
+    tracing::debug!(%error, "a source entry cannot be read");
+    match error {
+        ReadError::Changed => SkipReason::Changed,
+        ReadError::Unreadable(_) | ReadError::NoSuchChunk => SkipReason::Unreadable,
     }
 }

@@ -4,27 +4,27 @@ use std::sync::Arc;
 
 use super::context::Context;
 use super::event::Summary;
+use super::line::Line;
 use super::receive::{Destination, receive};
 use super::send::send;
 use crate::error::Error;
 use crate::storage::source::Source;
-use crate::transport::Channel;
 
 /// The direction of the files, and where they come from or go.
 #[derive(Debug, Clone)]
-pub(super) enum Work {
+pub(crate) enum Work {
     Send(Arc<Source>),
     Receive(Destination),
 }
 
 impl Work {
-    /// Does the work over a bound channel, and closes it.
-    pub(super) async fn run(&self, mut channel: Channel, context: &mut Context) -> Result<Summary, Error> {
+    /// Does the work over a line, and closes it.
+    pub(super) async fn run(&self, mut line: Line, context: &mut Context) -> Result<Summary, Error> {
         let result = match self {
-            Self::Send(source) => send(&mut channel, source, context).await,
-            Self::Receive(destination) => receive(&mut channel, destination, context).await,
+            Self::Send(source) => send(&mut line, source, context).await,
+            Self::Receive(destination) => receive(&mut line, destination, context).await,
         };
-        channel.close().await;
+        line.channel.close().await;
         result
     }
 }

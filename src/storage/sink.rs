@@ -34,7 +34,7 @@ pub use plan::Plan;
 
 use super::tree::Tree;
 
-/// Work for the sink. Every job has exactly one outcome.
+/// Work for the sink. Every job but `Discard` has exactly one outcome.
 #[derive(Debug)]
 pub enum SinkJob {
     /// Verify a whole chunk and write it.
@@ -50,6 +50,11 @@ pub enum SinkJob {
     },
     /// Give an entry its name: a file all of whose chunks are written, or a folder.
     Commit {
+        /// The entry.
+        entry: EntryId,
+    },
+    /// Delete what was written of an entry that will not be completed.
+    Discard {
         /// The entry.
         entry: EntryId,
     },

@@ -1,6 +1,7 @@
 //! The source: what is offered, walked once, then read chunk by chunk.
 
 mod error;
+mod exclude;
 mod notice;
 mod reader;
 mod walk;
@@ -8,7 +9,9 @@ mod walk;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use p2pshare_protocol::offer::{EntryId, Offer};
+use bytes::Bytes;
+use p2pshare_protocol::entry_path::EntryPath;
+use p2pshare_protocol::offer::{Entry, EntryId, EntryKind, Offer};
 
 pub use error::{ReadError, SourceError};
 pub use notice::Notice;
@@ -22,11 +25,17 @@ pub struct WalkOptions {
     /// Whether a link that stays inside the folder that is shared is offered as what it points to. Other links are
     /// always skipped, with a notice.
     pub follow_links: bool,
+    /// Globs of what is left out, matched against names and against paths relative to what was given.
+    pub exclude: Vec<String>,
+    /// Whether `.gitignore` and `.ignore` files in the folders are respected.
+    pub respects_ignore_files: bool,
+    /// Another name for the only path that is given.
+    pub rename: Option<String>,
 }
 
 impl Default for WalkOptions {
     fn default() -> Self {
-        Self { follow_links: true }
+        Self { follow_links: true, exclude: Vec::new(), respects_ignore_files: false, rename: None }
     }
 }
 
@@ -42,7 +51,7 @@ pub struct Walked {
 /// The things on offer and where their bytes are. One source serves any number of readers.
 #[derive(Debug)]
 pub struct Source {
-    offer: Offer,
+    offer: Arc<Offer>,
     /// One for each entry of the offer.
     contents: Vec<Content>,
     /// The directories that were given, or that hold the files that were given.
@@ -56,6 +65,10 @@ enum Content {
     Folder,
     /// From a file.
     File(FoundFile),
+    /// From memory.
+    Text(Bytes),
+    /// From standard input, once.
+    Stdin,
 }
 
 /// A file as the walk saw it.
@@ -90,9 +103,35 @@ impl Source {
         walk::walk(paths, options)
     }
 
+    /// A text to be shown at the other side.
+    ///
+    /// # Errors
+    /// The text is longer than a text may be.
+    pub fn text(text: String) -> Result<Self, SourceError> {
+        let entry = unnamed_entry("text.txt", EntryKind::Text, text.len() as u64)?;
+        Ok(Self::single(Offer::new(vec![entry])?, Content::Text(text.into())))
+    }
+
+    /// Standard input, offered under `name`. It can be read once, so it serves one receiver.
+    ///
+    /// # Errors
+    /// The name cannot be offered.
+    pub fn stdin(name: &str) -> Result<Self, SourceError> {
+        let entry = unnamed_entry(name, EntryKind::Stream, 0)?;
+        Ok(Self::single(Offer::new(vec![entry])?, Content::Stdin))
+    }
+
+    fn single(offer: Offer, content: Content) -> Self {
+        Self { offer: Arc::new(offer), contents: vec![content], trees: Vec::new() }
+    }
+
+    fn content(&self, entry: EntryId) -> Option<&Content> {
+        self.contents.get(usize::try_from(entry.0).ok()?)
+    }
+
     /// What is on offer.
     #[must_use]
-    pub const fn offer(&self) -> &Offer {
+    pub const fn offer(&self) -> &Arc<Offer> {
         &self.offer
     }
 
@@ -103,15 +142,15 @@ impl Source {
     }
 
     fn file(&self, entry: EntryId) -> Option<(&Tree, &FoundFile)> {
-        match self.contents.get(usize::try_from(entry.0).ok()?)? {
+        match self.content(entry)? {
             Content::File(file) => Some((&self.trees[file.tree], file)),
-            Content::Folder => None,
+            Content::Folder | Content::Text(_) | Content::Stdin => None,
         }
     }
 }
 
 impl Seen {
-    #[allow(clippy::unnecessary_cast, reason = "the types of the fields differ between systems")]
+    #[expect(clippy::unnecessary_cast, reason = "the types of the fields differ between systems")]
     fn new(stat: &rustix::fs::Stat) -> Self {
         Self {
             size: u64::try_from(stat.st_size).unwrap_or_default(),
@@ -120,6 +159,11 @@ impl Seen {
             device: stat.st_dev as u64,
         }
     }
+}
+
+fn unnamed_entry(name: &str, kind: EntryKind, size: u64) -> Result<Entry, SourceError> {
+    let path = EntryPath::new(vec![name.to_owned()])?;
+    Ok(Entry { path, kind, size, mtime: None, mode: None })
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ pub(super) fn file_type(stat: &Stat) -> FileType {
 }
 
 /// The time of the last change in nanoseconds since 1970, as far as 64 bits reach.
-#[allow(clippy::unnecessary_cast, reason = "the types of the fields differ between systems")]
+#[expect(clippy::unnecessary_cast, reason = "the types of the fields differ between systems")]
 pub(super) fn mtime(stat: &Stat) -> i64 {
     (stat.st_mtime as i64).saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec as i64)
 }

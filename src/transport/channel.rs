@@ -8,6 +8,7 @@ use super::{
     DATA_HEADER_BYTES,
     error::Lost,
     memory,
+    quic::{DataPlane, QuicOffer},
     webrtc::{self, SocketBuffers},
 };
 
@@ -67,6 +68,8 @@ impl Identity {
 pub struct Path {
     /// What sort of path it is.
     pub kind: PathKind,
+    /// What carries file data on it.
+    pub data_plane: DataPlane,
     /// This side's address on it, as the other side sees it: a NAT's or a relay's, if there is one.
     pub local: Option<SocketAddr>,
     /// The other side's address on it; `None` when a browser keeps it to itself.
@@ -150,6 +153,42 @@ impl Channel {
         }
     }
 
+    /// What the peer needs to know for [`start_quic`](Self::start_quic); `None` where QUIC cannot be used: switched off,
+    /// through a relay, in memory. May be asked again when the path has changed. The peer must get it over this very
+    /// connection, once that is known to be with the right peer.
+    pub async fn quic_offer(&self) -> Option<QuicOffer> {
+        match &self.kind {
+            Kind::Webrtc(live) => live.quic_offer().await,
+            Kind::Memory(_) => None,
+        }
+    }
+
+    /// Lets file data move over QUIC, now that the peer has announced its certificate. For a side that has made an offer
+    /// itself. Returns at once; until QUIC is up, when it does not come up and when it is lost, data goes over the data
+    /// channel, and nothing is lost by the change.
+    pub fn start_quic(&self, peer: QuicOffer) {
+        match &self.kind {
+            Kind::Webrtc(live) => live.start_quic(peer),
+            Kind::Memory(_) => {}
+        }
+    }
+
+    /// What carries the file data that this side sends at the moment.
+    pub fn data_plane(&self) -> DataPlane {
+        match &self.kind {
+            Kind::Webrtc(live) => live.data_plane(),
+            Kind::Memory(_) => DataPlane::DataChannel,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn plane(&self) -> &super::quic::Plane {
+        match &self.kind {
+            Kind::Webrtc(live) => live.plane(),
+            Kind::Memory(_) => panic!("no QUIC in memory"),
+        }
+    }
+
     /// What the kernel granted for socket buffers; `None` where there are no sockets.
     pub fn socket_buffers(&self) -> Option<SocketBuffers> {
         match &self.kind {
@@ -191,14 +230,18 @@ impl ChannelSender {
         }
     }
 
-    /// Sends `header ‖ payload` on the data lane. Waits while the connection is full, and ends when it does.
+    /// Sends `header ‖ payload` as file data, the way that is best at the moment. Waits while the connection is full, and
+    /// ends when it does.
+    ///
+    /// The frames of a file arrive in the order they were sent within each mebibyte of it, as long as each continues the
+    /// one before; between those no order is kept. None is lost or arrives twice when the way changes.
     ///
     /// # Errors
     /// As [`send_ctl`](Self::send_ctl).
     pub async fn send_data(&self, header: [u8; DATA_HEADER_BYTES], payload: Bytes) -> Result<(), Lost> {
         match &self.0 {
-            SenderKind::Webrtc(sender) => sender.send_data(&header, &payload).await,
-            SenderKind::Memory(sender) => sender.send_data(&header, &payload).await,
+            SenderKind::Webrtc(sender) => sender.send_data(header, payload).await,
+            SenderKind::Memory(sender) => sender.send_data(header, payload).await,
         }
     }
 

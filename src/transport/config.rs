@@ -11,6 +11,8 @@ pub struct TransportConfig {
     pub path_policy: PathPolicy,
     /// Offers loopback addresses as well. They are always offered when the machine has no other address.
     pub loopback: bool,
+    /// Whether QUIC may carry file data where the other side can do that too and no relay is needed.
+    pub quic: bool,
     /// Size of the packets sent.
     pub packet_size: PacketSize,
     /// Silence after which a connection counts as disturbed ([`Incoming::Disturbed`](super::Incoming::Disturbed)).
@@ -28,6 +30,7 @@ impl Default for TransportConfig {
             ice_servers: Vec::new(),
             path_policy: PathPolicy::Any,
             loopback: false,
+            quic: true,
             packet_size: PacketSize::Auto,
             disturbed_after: Duration::from_secs(8),
             lost_after: Duration::from_secs(20),

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use super::{channel::Incoming, error::Lost};
 
@@ -52,10 +52,13 @@ pub(super) fn inbox(messages: usize, bytes: usize) -> (InboxSender, Inbox) {
     (InboxSender { sender, held: Arc::clone(&held), limit: bytes }, Inbox { receiver, held })
 }
 
+/// A message, and its share of a budget that is free again once it has been read.
+type Queued = (Incoming, Option<OwnedSemaphorePermit>);
+
 /// The readers' end.
 #[derive(Clone, Debug)]
 pub(super) struct InboxSender {
-    sender: mpsc::Sender<Incoming>,
+    sender: mpsc::Sender<Queued>,
     held: Arc<AtomicUsize>,
     limit: usize,
 }
@@ -67,11 +70,16 @@ impl InboxSender {
     /// [`Lost::Violation`] when the queue is full: the peer sent much more than it was asked for. [`Lost::ClosedHere`]
     /// when nobody reads any more.
     pub(super) fn push(&self, incoming: Incoming) -> Result<(), Lost> {
+        self.push_within(incoming, None)
+    }
+
+    /// The same for a reader that keeps itself within a budget, and gets its share of it back when the message is read.
+    pub(super) fn push_within(&self, incoming: Incoming, share: Option<OwnedSemaphorePermit>) -> Result<(), Lost> {
         let bytes = incoming.len();
         if self.held.fetch_add(bytes, Ordering::Relaxed) + bytes > self.limit {
             return Err(FLOOD);
         }
-        self.sender.try_send(incoming).map_err(|error| match error {
+        self.sender.try_send((incoming, share)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => FLOOD,
             mpsc::error::TrySendError::Closed(_) => Lost::ClosedHere,
         })
@@ -83,21 +91,21 @@ impl InboxSender {
     /// [`Lost::ClosedByPeer`] when nobody reads any more.
     pub(super) async fn send(&self, incoming: Incoming) -> Result<(), Lost> {
         self.held.fetch_add(incoming.len(), Ordering::Relaxed);
-        self.sender.send(incoming).await.map_err(|_| Lost::ClosedByPeer)
+        self.sender.send((incoming, None)).await.map_err(|_| Lost::ClosedByPeer)
     }
 }
 
 /// The owner's end.
 #[derive(Debug)]
 pub(super) struct Inbox {
-    receiver: mpsc::Receiver<Incoming>,
+    receiver: mpsc::Receiver<Queued>,
     held: Arc<AtomicUsize>,
 }
 
 impl Inbox {
     /// Takes the next message; `None` when every sender is gone and the queue is empty. Cancel-safe.
     pub(super) async fn recv(&mut self) -> Option<Incoming> {
-        let incoming = self.receiver.recv().await?;
+        let (incoming, _share) = self.receiver.recv().await?;
         self.held.fetch_sub(incoming.len(), Ordering::Relaxed);
         Some(incoming)
     }

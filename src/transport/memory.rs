@@ -128,10 +128,10 @@ impl EndSender {
         self.send(Incoming::Ctl(message)).await
     }
 
-    pub(super) async fn send_data(&self, header: &[u8; DATA_HEADER_BYTES], payload: &Bytes) -> Result<(), Lost> {
+    pub(super) async fn send_data(&self, header: [u8; DATA_HEADER_BYTES], payload: Bytes) -> Result<(), Lost> {
         let mut message = BytesMut::with_capacity(header.len() + payload.len());
-        message.put_slice(header);
-        message.put_slice(payload);
+        message.put_slice(&header);
+        message.put_slice(&payload);
         self.send(Incoming::Data(message.freeze())).await
     }
 

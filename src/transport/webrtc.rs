@@ -7,9 +7,11 @@
 mod description;
 mod interfaces;
 mod keeper;
+mod lane;
 mod live;
 mod runtime;
 mod settings;
+mod socket;
 
 use std::sync::{Arc, OnceLock};
 
@@ -17,8 +19,12 @@ use tokio::sync::mpsc;
 use tracing::debug;
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidateInit, RTCSessionDescription};
 
-pub(super) use self::live::{Live, LiveSender};
 pub use self::runtime::SocketBuffers;
+pub(super) use self::{
+    interfaces::interface_mtu,
+    lane::Lane,
+    live::{Live, LiveSender},
+};
 use self::{keeper::Opened, live::Guard};
 use super::{
     candidate::Candidate,
@@ -26,6 +32,7 @@ use super::{
     config::TransportConfig,
     error::{Lost, TransportError},
     inbox::Inbox,
+    quic::Role,
 };
 
 /// What happens while a connection is being set up.
@@ -50,6 +57,8 @@ pub struct Dialing {
     opened: Arc<OnceLock<Opened>>,
     buffers: SocketBuffers,
     remote: Remote,
+    /// This side's role with QUIC, if that may be used.
+    quic: Option<Role>,
 }
 
 /// What is known of the other side.
@@ -75,6 +84,7 @@ impl Dialing {
             opened: parts.opened,
             buffers: parts.buffers,
             remote: Remote::Unknown(Vec::new()),
+            quic: config.quic.then_some(Role::Server),
         })
     }
 
@@ -83,7 +93,8 @@ impl Dialing {
     /// # Errors
     /// [`TransportError::Setup`].
     pub async fn offer(config: &TransportConfig) -> Result<(Self, String), TransportError> {
-        let dialing = Self::prepare(config).await?;
+        let mut dialing = Self::prepare(config).await?;
+        dialing.quic = config.quic.then_some(Role::Client);
         let offer = dialing.pc().create_offer(None).await.map_err(setup)?;
         let sdp = offer.sdp.clone();
         dialing.pc().set_local_description(offer).await.map_err(setup)?;
@@ -139,7 +150,7 @@ impl Dialing {
         let Some(opened) = self.opened.get().cloned() else {
             return Err(TransportError::OutOfOrder("the connection is not open yet"));
         };
-        Ok(Channel::webrtc(Live::new(self.guard, self.inbox, opened, self.buffers)))
+        Ok(Channel::webrtc(Live::new(self.guard, self.inbox, opened, self.buffers, self.quic)))
     }
 
     /// Gives up. Waits until the sockets are closed, two seconds at most.

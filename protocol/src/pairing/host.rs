@@ -124,7 +124,7 @@ impl HostPairing {
         self.short_number = true;
     }
 
-    /// Ends the handshake if it is over a code and the guest is not proven yet: the code is retired. A handshake that was in
+    /// Ends the handshake if it is over a code and the guest is not proven yet: the code is retired. A handshake in
     /// flight would otherwise be one guess more than the limit.
     pub fn retire(&mut self) {
         if matches!(&self.phase, Phase::Hello(hello) if hello.mode == Mode::Code) {

@@ -59,6 +59,17 @@ impl Assembly {
         self.take_whole(key, chunk_bytes)
     }
 
+    /// Looks again at a chunk whose length is known only now.
+    pub(super) fn resized(&mut self, entry: EntryId, chunk: u64, chunk_bytes: u64) -> Option<Whole> {
+        self.take_whole((entry, chunk), chunk_bytes)
+    }
+
+    /// The chunks that are all here but for their hash; `chunk_bytes` tells their length.
+    pub(super) fn without_hash(&self, chunk_bytes: impl Fn(EntryId, u64) -> u64) -> Vec<(EntryId, u64)> {
+        let waits = |key: &(EntryId, u64), part: &Part| part.hash.is_none() && part.bytes == chunk_bytes(key.0, key.1);
+        self.chunks.iter().filter(|(key, part)| waits(key, part)).map(|(key, _)| *key).collect()
+    }
+
     fn take_whole(&mut self, key: (EntryId, u64), chunk_bytes: u64) -> Option<Whole> {
         let part = self.chunks.get(&key)?;
         let hash = part.hash.filter(|_| part.bytes == chunk_bytes)?;

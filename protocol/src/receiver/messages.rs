@@ -28,6 +28,10 @@ pub enum Input {
         /// The first byte of the chunk.
         offset: u64,
     },
+    /// The consumer of a pipe took so many bytes.
+    Passed(u64),
+    /// A new channel to the same peer replaces one that was lost.
+    Reconnected,
     /// A chunk did not match its hash; nothing was written.
     Corrupt {
         /// The entry.
@@ -55,6 +59,8 @@ pub struct Acceptance {
     /// Chunks that an earlier session left on disk, with the hash of what lies there. The sender's hash decides whether
     /// they count.
     pub present: BTreeMap<EntryId, Vec<(u64, Hash)>>,
+    /// The entry that is passed on to a pipe instead of being stored.
+    pub pass: Option<EntryId>,
 }
 
 /// What is to be done outside.
@@ -73,6 +79,8 @@ pub enum Output {
         /// The hash that they must have.
         hash: Hash,
     },
+    /// Pass bytes on to a pipe, in this order.
+    Pass(Bytes),
     /// Give an entry its final name: a file whose chunks are all written, or a folder.
     Commit(EntryId),
     /// Delete what was written of an entry: its source is not what was offered.
@@ -92,6 +100,8 @@ pub enum Output {
 pub enum Event {
     /// The peer said who it is. Untrusted text.
     Peer(Hello),
+    /// The peer can take file data over QUIC, with this certificate (SHA-256).
+    Quic(Hash),
     /// The offer is complete: answer with [`Input::Accept`] or [`Input::Decline`].
     Offered(Arc<Offer>),
     /// What the disk has confirmed.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::data_frame::DataFrame;
 use crate::error::Violation;
 use crate::hash::{Hash, chunk_count, chunk_range};
-use crate::limits::CHUNK_BYTES;
+use crate::limits::{CHUNK_BYTES, ENTRY_BYTES_MAX};
 use crate::offer::EntryId;
 
 /// The ranges of a transfer, from missing over outstanding to delivered.
@@ -36,6 +36,41 @@ impl Plan {
             from = range.end;
         }
         self.push_missing(entry, from..size);
+    }
+
+    /// Adds a stream, of which everything is missing that will ever come.
+    pub(super) fn add_stream(&mut self, entry: EntryId) {
+        self.push_missing(entry, 0..ENTRY_BYTES_MAX);
+    }
+
+    /// Takes note of where a stream ends: nothing beyond is asked for or on its way.
+    pub(super) fn end_stream(&mut self, entry: EntryId, size: u64) {
+        for (id, range) in &mut self.missing {
+            if *id == entry {
+                range.end = range.end.min(size);
+            }
+        }
+        self.missing.retain(|(_, range)| !range.is_empty());
+        let on_the_way: Vec<_> =
+            self.outstanding.range((entry, 0)..=(entry, u64::MAX)).map(|(&k, &v)| (k, v)).collect();
+        for ((id, from), to) in on_the_way {
+            if to > size {
+                self.outstanding.remove(&(id, from));
+                self.outstanding_bytes -= to - from.max(size).min(to);
+                if from < size {
+                    self.outstanding.insert((id, from), size);
+                }
+            }
+        }
+    }
+
+    /// Asks anew for what was on its way on a connection that is lost.
+    pub(super) fn interrupt(&mut self) {
+        self.dropped.clear();
+        self.outstanding_bytes = 0;
+        for ((entry, from), to) in std::mem::take(&mut self.outstanding).into_iter().rev() {
+            self.missing.push_front((entry, from..to));
+        }
     }
 
     fn push_missing(&mut self, entry: EntryId, range: Range<u64>) {
@@ -108,7 +143,11 @@ impl Plan {
         if range.is_empty() {
             self.missing.pop_front();
         }
-        self.outstanding.insert((entry, from), to);
+        // The frames of different chunks may overtake each other on their way.
+        for chunk in from / CHUNK_BYTES..to.div_ceil(CHUNK_BYTES) {
+            let start = chunk * CHUNK_BYTES;
+            self.outstanding.insert((entry, from.max(start)), to.min(start + CHUNK_BYTES));
+        }
         self.outstanding_bytes += bytes;
         let reach = self.reach.entry(entry).or_default();
         *reach = (*reach).max(to.div_ceil(CHUNK_BYTES));

@@ -100,6 +100,20 @@ impl Jobs {
         Ok(())
     }
 
+    /// Forgets what was asked for on a connection that is lost; chunks that were read are announced anew.
+    pub(super) fn interrupt(&mut self) {
+        self.queue.clear();
+        self.covered = 0;
+        self.verify.clear();
+        self.announcements.clear();
+        for slot in self.store.values_mut() {
+            match slot {
+                Slot::Reading { announce, .. } => *announce = false,
+                Slot::Ready { announced, .. } => *announced = false,
+            }
+        }
+    }
+
     /// Drops everything of an entry.
     pub(super) fn remove(&mut self, entry: EntryId) {
         self.queue.retain(|job| job.entry != entry);

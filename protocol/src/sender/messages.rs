@@ -24,6 +24,15 @@ pub enum Input {
         /// The whole chunk and its hash, or why there is none.
         result: Result<(Bytes, Hash), SkipReason>,
     },
+    /// More of a stream was read, or its end was met (`None`), or it failed.
+    StreamRead {
+        /// The stream.
+        entry: EntryId,
+        /// What was read, at least one byte.
+        result: Result<Option<Bytes>, SkipReason>,
+    },
+    /// A new channel to the same peer replaces one that was lost.
+    Reconnected,
     /// This side ends the session.
     Stop(AbortCode),
     /// The time of the last [`Output::Wait`] has come.
@@ -42,6 +51,11 @@ pub enum Output {
         /// The chunk.
         chunk: u64,
     },
+    /// Read more of a stream: whatever comes next, but not much at once.
+    ReadStream {
+        /// The stream.
+        entry: EntryId,
+    },
     /// Tell the person.
     Report(Event),
     /// Both sides agree that everything was moved; close the channel once it is drained.
@@ -55,6 +69,8 @@ pub enum Output {
 pub enum Event {
     /// The peer said who it is. Untrusted text.
     Peer(Hello),
+    /// The peer can take file data over QUIC, with this certificate (SHA-256).
+    Quic(Hash),
     /// The receiver took the offer.
     Accepted {
         /// How many entries it took.

@@ -1,8 +1,8 @@
 //! A peer that knows the code and breaks the rules.
 
 use p2pshare_protocol::keys::Mode;
-use p2pshare_protocol::pairing::{Input, PairingError, Violation};
-use p2pshare_protocol::password::PasswordCost;
+use p2pshare_protocol::pairing::{HostOptions, Input, PairingError, PasswordGate, Violation};
+use p2pshare_protocol::password::{PasswordCost, StretchedPassword};
 use p2pshare_protocol::room::RoomId;
 use p2pshare_protocol::sdp::{SdpError, SdpKind};
 use p2pshare_protocol::sealed_frame::{AbortCode, SealedFrame};
@@ -192,10 +192,25 @@ fn nothing_is_answered_to_a_peer_that_has_left() {
     assert!(pair.host.sent.is_empty());
 }
 
+#[test]
+fn a_guest_cannot_open_its_nonce_before_the_password() {
+    let mut setup = Setup::with_codes("123456", "123456");
+    let cost = PasswordCost { memory_kib: 8, passes: 1, lanes: 1 };
+    let password = StretchedPassword::stretch("a", [0; 16], cost).unwrap();
+    setup.host = HostOptions { password: Some(PasswordGate { password, attempts: 3 }), short_number: true };
+    let (mut pair, mut guest) = attack_host_of(setup, &offer());
+    guest.say(&mut pair.host, &SealedFrame::Sas { n_g: NONCE }, pair.now);
+    assert_eq!(pair.host.error, Some(Violation::Unexpected.into()));
+}
+
 /// A host whose guest is the attacker, with the right code and this first frame.
 fn attack_host(first: &[u8], short_number: bool) -> (Pair, Attacker) {
     let mut setup = Setup::with_codes("123456", "123456");
     setup.host.short_number = short_number;
+    attack_host_of(setup, first)
+}
+
+fn attack_host_of(setup: Setup, first: &[u8]) -> (Pair, Attacker) {
     let mut pair = setup.start();
     let hello = pair.host.sent.pop_front().unwrap();
     let (attacker, proof) = Attacker::as_guest(&scene(&"12".parse().unwrap()), &hello, first);

@@ -54,10 +54,18 @@ pub(crate) struct Link {
     pub(crate) outstanding_max: u64,
     wanted: u64,
     pub(crate) done: (bool, bool),
+    /// Entries that are streams, with how much of each was read.
+    streams: BTreeMap<EntryId, usize>,
+    /// What was passed on to a pipe.
+    pub(crate) piped: Vec<u8>,
+    /// After how many arrivals the connection is cut, again and again.
+    pub(crate) cut_every: Option<u32>,
+    arrivals: u32,
 }
 
 impl Link {
     /// A link over which `contents` are offered: one file each, or a folder for `None`.
+    #[expect(clippy::disallowed_methods, reason = "a test has to begin at some time")]
     pub(crate) fn new(contents: &[Option<Vec<u8>>]) -> Self {
         let now = Instant::now();
         let offer =
@@ -85,7 +93,22 @@ impl Link {
             outstanding_max: 0,
             wanted: 0,
             done: (false, false),
+            streams: BTreeMap::new(),
+            piped: Vec::new(),
+            cut_every: None,
+            arrivals: 0,
         }
+    }
+
+    /// A link over which one stream is offered.
+    pub(crate) fn of_stream(content: Vec<u8>) -> Self {
+        let mut link = Self::new(&[Some(content)]);
+        let path = EntryPath::new(vec!["stream".to_owned()]).unwrap();
+        let stream = Entry { path, kind: EntryKind::Stream, size: 0, mtime: None, mode: None };
+        let offer = Arc::new(Offer::new(vec![stream]).unwrap());
+        link.sender = Sender::new(offer, hello(), 64 * 1024, link.now);
+        link.streams.insert(EntryId(0), 0);
+        link
     }
 
     /// Runs until both sides finish, or one of them gives up.
@@ -100,6 +123,10 @@ impl Link {
                     let Some(Reverse((at, _, packet))) = self.packets.pop() else { unreachable!() };
                     self.now = self.now.max(at);
                     self.arrive(packet)?;
+                    self.arrivals += 1;
+                    if self.cut_every.is_some_and(|every| self.arrivals.is_multiple_of(every)) {
+                        self.cut()?;
+                    }
                 }
                 Some(_) | None => {
                     self.now = wake;
@@ -115,6 +142,20 @@ impl Link {
         panic!("the conversation does not end");
     }
 
+    /// Loses what is on its way and gives both sides a new channel.
+    pub(crate) fn cut(&mut self) -> Result<(), TransferError> {
+        self.drain()?;
+        self.packets.clear();
+        self.wanted = self.data_bytes;
+        if !self.done.0 {
+            self.sender.handle_input(sender::Input::Reconnected, self.now)?;
+        }
+        if !self.done.1 {
+            self.receiver.handle_input(receiver::Input::Reconnected, self.now)?;
+        }
+        Ok(())
+    }
+
     fn arrive(&mut self, packet: Packet) -> Result<(), TransferError> {
         let Some(packet) = (self.tamper)(packet) else { return Ok(()) };
         match packet {
@@ -123,7 +164,7 @@ impl Link {
                     self.wanted = self
                         .wanted
                         .saturating_add(ranges.iter().map(|(_, from, to)| to.saturating_sub(*from)).sum::<u64>());
-                    self.outstanding_max = self.outstanding_max.max(self.wanted - self.data_bytes);
+                    self.outstanding_max = self.outstanding_max.max(self.wanted.saturating_sub(self.data_bytes));
                 }
                 self.sender.handle_input(sender::Input::Ctl(bytes.into()), self.now)
             }
@@ -162,6 +203,13 @@ impl Link {
                     let result = self.read(entry, chunk);
                     self.sender.handle_input(sender::Input::Read { entry, chunk, result }, self.now)?;
                 }
+                sender::Output::ReadStream { entry } => {
+                    let (content, at) = (&self.contents[entry.0 as usize], self.streams[&entry]);
+                    let piece = &content[at..content.len().min(at + 100_000)];
+                    self.streams.insert(entry, at + piece.len());
+                    let result = Ok((!piece.is_empty()).then(|| Bytes::copy_from_slice(piece)));
+                    self.sender.handle_input(sender::Input::StreamRead { entry, result }, self.now)?;
+                }
                 sender::Output::Report(event) => self.sender_events.push(event),
                 sender::Output::Finish => self.done.0 = true,
                 sender::Output::Wait(deadline) => return Ok(deadline),
@@ -199,6 +247,10 @@ impl Link {
                 }
                 receiver::Output::Write { entry, offset, pieces, hash } => {
                     self.write(entry, offset, &pieces.concat(), hash)
+                }
+                receiver::Output::Pass(bytes) => {
+                    self.piped.extend_from_slice(&bytes);
+                    receiver::Input::Passed(bytes.len() as u64)
                 }
                 receiver::Output::Commit(entry) => {
                     self.committed.push(entry);

@@ -9,5 +9,7 @@ mod hostile_peer;
 mod hostile_server;
 mod link;
 mod pair;
+mod parsers;
+mod transcripts;
 mod transfer;
 mod vectors;

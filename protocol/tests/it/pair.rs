@@ -204,6 +204,7 @@ impl Setup {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a test has to begin at some time")]
     pub(crate) fn start(self) -> Pair {
         let (now, mut rng) = (Instant::now(), SeededRng(self.seed));
         let entropy = Entropy::generate(&mut rng);

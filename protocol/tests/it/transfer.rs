@@ -90,7 +90,7 @@ fn chunks_of_an_earlier_session_are_verified_and_not_sent_again() {
     disk[5 * MIB..9 * MIB].fill(1);
     link.disk.insert(EntryId(0), disk);
     let present = BTreeMap::from([(EntryId(0), present)]);
-    link.acceptance = Some(Acceptance { entries: vec![EntryId(0)], present });
+    link.acceptance = Some(Acceptance { entries: vec![EntryId(0)], present, pass: None });
     assert_eq!(link.run(), Ok(()));
     assert_eq!(link.disk[&EntryId(0)], file);
     assert_eq!(link.data_bytes, 6 * MIB as u64, "four chunks were there, and a fifth with the wrong hash");
@@ -115,7 +115,68 @@ fn an_entry_that_cannot_be_stored_ends_only_itself() {
     link.bad_writes.push(EntryId(0));
     assert_eq!(link.run(), Ok(()));
     assert_eq!(link.committed, [EntryId(1), EntryId(2)]);
-    assert!(link.sender.skipped().contains(&EntryId(0)));
+    assert!(link.sender.skipped().contains_key(&EntryId(0)));
+}
+
+#[test]
+fn a_stream_arrives_whatever_its_length() {
+    for length in [0, 1, MIB, MIB + 1, 5 * MIB + 12_345] {
+        let stream = content(1, length);
+        let mut link = Link::of_stream(stream.clone());
+        assert_eq!(link.run(), Ok(()), "{length}");
+        assert_eq!(link.disk.get(&EntryId(0)).map_or(&[][..], Vec::as_slice), stream);
+        assert_eq!(link.committed, [EntryId(0)]);
+    }
+}
+
+#[test]
+fn a_stream_can_be_passed_on() {
+    for length in [0, 1, MIB, 5 * MIB + 12_345] {
+        let stream = content(1, length);
+        let mut link = Link::of_stream(stream.clone());
+        link.acceptance = Some(to_a_pipe());
+        assert_eq!(link.run(), Ok(()), "{length}");
+        assert!(link.piped == stream && link.committed.is_empty());
+    }
+}
+
+#[test]
+fn a_file_can_be_passed_on() {
+    let file = content(1, 5 * MIB + 12_345);
+    let mut link = Link::new(&[Some(file.clone())]);
+    link.acceptance = Some(to_a_pipe());
+    assert_eq!(link.run(), Ok(()));
+    assert!(link.piped == file && link.disk.is_empty());
+}
+
+#[test]
+fn a_cut_at_any_moment_loses_nothing() {
+    for every in 1..150 {
+        let contents = [Some(content(1, 2 * MIB + 7)), None, Some(content(2, 100)), Some(Vec::new())];
+        let mut link = Link::new(&contents);
+        link.cut_every = Some(every.max(12));
+        link.ctl_delay = Duration::from_millis(1 + u64::from(every % 7) * 10);
+        assert_eq!(link.run(), Ok(()), "cut after every {every} arrivals");
+        assert_eq!(link.committed.len(), 4);
+        assert!(link.disk[&EntryId(0)] == *contents[0].as_ref().unwrap());
+    }
+}
+
+#[test]
+fn a_cut_at_any_moment_loses_nothing_of_a_stream() {
+    for every in 12..100 {
+        for acceptance in [None, Some(to_a_pipe())] {
+            let stream = content(1, 2 * MIB + 7);
+            let mut link = Link::of_stream(stream.clone());
+            link.cut_every = Some(every);
+            link.ctl_delay = Duration::from_millis(1 + u64::from(every % 7) * 10);
+            let is_piped = acceptance.is_some();
+            link.acceptance = acceptance;
+            assert_eq!(link.run(), Ok(()), "cut after every {every} arrivals");
+            let arrived = if is_piped { &link.piped } else { &link.disk[&EntryId(0)] };
+            assert!(*arrived == stream, "cut after every {every} arrivals");
+        }
+    }
 }
 
 #[test]
@@ -174,6 +235,11 @@ fn a_receiver_takes_nothing_that_it_did_not_ask_for() {
     for bad in [data(0, 1, 10), data(0, 0, 101), data(1, 0, 1), data(7, 0, 1), data(0, u64::MAX - 5, 2)] {
         assert_eq!(inject_data(bad.clone()), Err(Violation::Unrequested.into()), "{bad:?}");
     }
+}
+
+/// Takes the one entry and passes it on.
+fn to_a_pipe() -> Acceptance {
+    Acceptance { entries: vec![EntryId(0)], pass: Some(EntryId(0)), ..Acceptance::default() }
 }
 
 /// What the sender says to a frame that arrives instead of the receiver's first `want`.

@@ -35,6 +35,7 @@ impl Rooms {
         match (request.kind, request.room.clone(), &request.token) {
             (_, Some(room), Some(token)) => self.reattach(from, room, token, now),
             (RoomKind::Code, None, None) => self.open(from, None, &request, now),
+            (RoomKind::Code, Some(room), None) if room.is_nameplate() => self.open(from, Some(room), &request, now),
             (RoomKind::Link | RoomKind::Resume, Some(room), None) if !room.is_nameplate() => {
                 self.open(from, Some(room), &request, now);
             }
@@ -55,6 +56,9 @@ impl Rooms {
                 Host::AwayUntil(until) => Some(seconds(until.saturating_duration_since(now))),
             };
             return self.send(from, refused(ErrorCode::Taken, retry_after));
+        }
+        if let Some(claimed) = name.as_ref().filter(|name| name.is_nameplate()) {
+            self.nameplates.claim(claimed);
         }
         let Some(name) = name.or_else(|| self.nameplates.take(&mut self.rng, now)) else {
             return self.send(from, refused(ErrorCode::ServerFull, Some(SERVER_FULL_RETRY_S)));

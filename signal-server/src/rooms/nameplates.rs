@@ -43,6 +43,15 @@ impl Nameplates {
         RoomId::parse(&nameplate.to_string()).ok()
     }
 
+    /// Takes a nameplate that two people agreed on, whose room is not open. One that rests may be taken: who agreed on a
+    /// code uses it again.
+    pub(super) fn claim(&mut self, room: &RoomId) {
+        if let Ok(nameplate) = room.as_str().parse() {
+            self.resting.retain(|(_, resting)| *resting != nameplate);
+            self.taken.insert(nameplate);
+        }
+    }
+
     /// Lets the nameplate of a room that ended rest. Other rooms have none, and nothing happens.
     pub(super) fn rest(&mut self, room: &RoomId, now: Instant) {
         if room.is_nameplate()

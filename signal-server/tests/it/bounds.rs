@@ -183,8 +183,8 @@ fn b_081_messages_out_of_place_end_the_connection() {
         ("a kick by nobody", |net, c| net.receive(c, ClientMessage::Kick { cid: Cid(1), why: Why::Kicked })),
         ("a report by nobody", |net, c| net.receive(c, report(Cid(1), Outcome::Ok))),
         ("a stamp that was not asked for", |net, c| net.receive(c, ClientMessage::Pow { stamp: String::new() })),
-        ("a code with a name of its own", |net, c| {
-            net.receive(c, Create { room: Some(room("12")), ..code() });
+        ("a code named like a link", |net, c| {
+            net.receive(c, Create { room: Some(room(&"a".repeat(32))), ..code() });
         }),
         ("a link without a name", |net, c| {
             net.receive(c, Create { room: None, ..link('a') });

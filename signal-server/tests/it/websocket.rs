@@ -135,6 +135,7 @@ async fn b_074_a_message_in_a_hundred_thousand_pieces_is_cut_off() {
 async fn b_074_a_flood_of_pings_is_cut_off() {
     let server = TestServer::start();
     let mut client = server.client().await;
+    client.create().await;
     for _ in 0..1000 {
         if client.socket.send(Message::Ping(Bytes::new())).await.is_err() {
             break;

@@ -5,13 +5,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use p2pshare_protocol::pairing::PairingError;
 use p2pshare_protocol::share_guard::{CodeVerdict, ShareGuard};
 
-/// Shared by all guests of one share.
+/// Shared by all guests of one share; the flag tells whether wrong proofs count.
 #[derive(Debug, Clone)]
-pub(in crate::session) struct Guard(Arc<Mutex<ShareGuard>>);
+pub(in crate::session) struct Guard(Arc<Mutex<ShareGuard>>, bool);
 
 impl Guard {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(ShareGuard::new(false))))
+        Self(Arc::new(Mutex::new(ShareGuard::new(false))), true)
+    }
+
+    /// The guard of a guest with a link, whose 128 bits cannot be guessed: its wrong proofs do not count, so that nobody can
+    /// burn the share.
+    pub(super) fn of_link(&self) -> Self {
+        Self(Arc::clone(&self.0), false)
     }
 
     /// Lets one guest's proof be looked at while no other is, and only while the code is active.
@@ -20,11 +26,11 @@ impl Guard {
         proof: impl FnOnce() -> Result<(), PairingError>,
     ) -> Result<(), PairingError> {
         let mut guard = self.lock();
-        if guard.is_code_retired() {
+        if self.1 && guard.is_code_retired() {
             return Err(PairingError::NotActive);
         }
         let result = proof();
-        if result == Err(PairingError::WrongCode) {
+        if self.1 && result == Err(PairingError::WrongCode) {
             guard.wrong_code();
         }
         result
@@ -43,6 +49,16 @@ impl Guard {
     /// Whether the next guest compares the short number.
     pub(super) fn is_short_number_due(&self) -> bool {
         self.lock().is_short_number_due()
+    }
+
+    /// Counts a wrong password; returns whether the share takes no more of them.
+    pub(in crate::session) fn wrong_password(&self) -> bool {
+        self.lock().wrong_password()
+    }
+
+    /// How often the next guest may try the password.
+    pub(super) fn password_attempts(&self) -> u8 {
+        self.lock().password_attempts()
     }
 
     /// Notes that a guest is proven.

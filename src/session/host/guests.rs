@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use p2pshare_protocol::envelope::{Cid, ClientMessage, Outcome, ServerMessage};
-use p2pshare_protocol::pairing::{Entropy, HostOptions, HostPairing, HostSecret};
+use p2pshare_protocol::pairing::{Entropy, HostOptions, HostPairing, HostSecret, PasswordGate};
+use p2pshare_protocol::password::StretchedPassword;
 use p2pshare_protocol::room::RoomId;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -16,12 +17,14 @@ use super::guard::Guard;
 use crate::error::Error;
 use crate::session::context::Context;
 use crate::session::event::{PeerId, Stage, Summary};
+use crate::session::line::{Line, Way};
 use crate::session::mailbox::{Mail, Mailbox};
 use crate::session::pair::{Machine, Pairing};
 use crate::session::random::rng;
+use crate::session::slot::Slot;
 use crate::session::work::Work;
 use crate::signaling::SignalingSender;
-use crate::transport::{Dialing, TransportConfig};
+use crate::transport::Dialing;
 
 /// What became of a guest.
 #[derive(Debug)]
@@ -35,9 +38,11 @@ pub(super) struct GuestEnd {
 
 /// The guests that are being served.
 pub(super) struct Guests {
-    config: Arc<TransportConfig>,
+    way: Way,
     work: Work,
     context: Context,
+    password: Option<StretchedPassword>,
+    verify: bool,
     guard: Guard,
     tasks: JoinSet<GuestEnd>,
     mail: HashMap<Cid, mpsc::Sender<Mail>>,
@@ -47,11 +52,19 @@ pub(super) struct Guests {
 }
 
 impl Guests {
-    pub(super) fn new(config: TransportConfig, work: Work, context: Context) -> Self {
+    pub(super) fn new(
+        way: Way,
+        work: Work,
+        context: Context,
+        password: Option<StretchedPassword>,
+        verify: bool,
+    ) -> Self {
         Self {
-            config: Arc::new(config),
+            way,
             work,
             context,
+            password,
+            verify,
             guard: Guard::new(),
             tasks: JoinSet::new(),
             mail: HashMap::new(),
@@ -76,15 +89,17 @@ impl Guests {
     pub(super) fn serve(&mut self, cid: Cid, room: RoomId, secret: HostSecret, signaling: SignalingSender) {
         let peer = PeerId(self.next_peer);
         self.next_peer += 1;
-        let (mailbox, mail) = Mailbox::of_guest(cid, signaling.clone());
+        let (mailbox, mail) = Mailbox::shared(cid, signaling.clone());
         self.mail.insert(cid, mail);
         let guest = Guest {
             cid,
             room,
             secret,
             guard: self.guard.clone(),
+            password: self.password.clone(),
+            verify: self.verify,
             signaling,
-            config: Arc::clone(&self.config),
+            way: self.way.clone(),
             work: self.work.clone(),
             context: Context { peer, ..self.context.clone() },
             paired: Arc::clone(&self.paired),
@@ -93,6 +108,7 @@ impl Guests {
     }
 
     /// Passes on what the server brings for a guest.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what concerns no guest is only noted")]
     pub(super) fn deliver(&mut self, message: ServerMessage) {
         let (cid, mail) = match message {
             ServerMessage::From { cid, body } => (cid, Mail::Body(body)),
@@ -115,9 +131,6 @@ impl Guests {
         match self.tasks.join_next().await {
             Some(Ok(end)) => {
                 self.mail.remove(&end.cid);
-                if end.was_paired {
-                    self.paired.fetch_sub(1, Ordering::Relaxed);
-                }
                 end
             }
             Some(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
@@ -138,8 +151,10 @@ struct Guest {
     room: RoomId,
     secret: HostSecret,
     guard: Guard,
+    password: Option<StretchedPassword>,
+    verify: bool,
     signaling: SignalingSender,
-    config: Arc<TransportConfig>,
+    way: Way,
     work: Work,
     context: Context,
     paired: Arc<AtomicU32>,
@@ -149,34 +164,40 @@ impl Guest {
     async fn run(mut self, mut mailbox: Mailbox) -> GuestEnd {
         let mut was_paired = false;
         let result = self.serve(&mut mailbox, &mut was_paired).await;
+        self.context.slot = None;
         GuestEnd { cid: self.cid, peer: self.context.peer, was_paired, result }
     }
 
     async fn serve(&mut self, mailbox: &mut Mailbox, was_paired: &mut bool) -> Result<Summary, Error> {
-        let options = HostOptions { password: None, short_number: self.guard.is_short_number_due() };
         let entropy = Entropy::generate(&mut rng());
-        let machine = HostPairing::new(&self.secret, &self.room, options, entropy, Instant::now());
-        let dialing = Dialing::prepare(&self.config).await?;
-        let mut pairing = Pairing::new(Machine::Host(machine, self.code_guard()), dialing, mailbox, &mut self.context);
+        let machine = HostPairing::new(&self.secret, &self.room, self.options(), entropy, Instant::now());
+        let dialing = Dialing::prepare(&self.way.config).await?;
+        let mut pairing = Pairing::new(Machine::Host(machine, Some(self.guard())), dialing, mailbox, &mut self.context);
         let paired = pairing.until_paired().await;
         if paired.is_ok() {
             *was_paired = true;
-            self.paired.fetch_add(1, Ordering::Relaxed);
             self.guard.paired();
             let report = ClientMessage::Report { cid: self.cid, what: Outcome::Ok };
             // A server that went away meanwhile is not needed any more.
             let _ = self.signaling.send(report).await;
         }
-        let channel = pairing.finish(paired).await?;
+        let slot = was_paired.then(|| Arc::new(Slot::take(&self.paired)));
+        let (channel, keys) = pairing.finish(paired).await?;
+        self.context.slot = slot;
         self.context.stage(Stage::Connected);
-        self.work.run(channel, &mut self.context).await
+        self.work.run(Line::new(channel, keys, self.way.clone()), &mut self.context).await
     }
 }
 
 impl Guest {
-    /// Only codes are guarded: the 128 bits of a link cannot be guessed, and so nobody can burn it.
-    fn code_guard(&self) -> Option<Guard> {
-        matches!(self.secret, HostSecret::Code(_)).then(|| self.guard.clone())
+    fn guard(&self) -> Guard {
+        if matches!(self.secret, HostSecret::Code(_)) { self.guard.clone() } else { self.guard.of_link() }
+    }
+
+    fn options(&self) -> HostOptions {
+        let attempts = self.guard.password_attempts();
+        let password = self.password.clone().map(|password| PasswordGate { password, attempts });
+        HostOptions { password, short_number: self.verify || self.guard.is_short_number_due() }
     }
 }
 

@@ -37,7 +37,7 @@ impl Rooms {
             link: Link::generate(origin.clone(), &identity, &mut rng()),
             identity,
             link_state: State::default(),
-            code: None,
+            code: options.code.clone(),
             code_state: State::default(),
             announced: false,
         }
@@ -61,7 +61,8 @@ impl Rooms {
 
     fn request(&self, kind: RoomKind, room: Option<RoomId>, token: Option<Token>) -> ClientMessage {
         let ttl = u32::try_from(self.options.expire.as_secs()).ok();
-        ClientMessage::Create { v: 1, kind, room, token, ttl, max: self.options.max }
+        // The host itself counts its guests: one that was lost may come back with the same code.
+        ClientMessage::Create { v: 1, kind, room, token, ttl, max: None }
     }
 
     pub(super) const fn are_open(&self) -> bool {
@@ -77,6 +78,7 @@ impl Rooms {
         }
         if self.code.as_ref().map(Code::room) != Some(room.clone()) {
             let nameplate = room.nameplate().ok_or(Error::BadServer)?;
+            // A code that was agreed on serves once: after wrong ones a fresh code takes its place.
             let code = Code::generate(nameplate, self.options.secret_digits, &mut rng())?;
             self.code = Some(code);
             self.announced = false;

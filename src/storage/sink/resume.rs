@@ -43,7 +43,7 @@ pub(super) struct Leftovers {
     pub(super) parts: HashSet<OwnFiles>,
     /// Those that are not of an entry of this offer.
     others: Vec<OwnFiles>,
-    /// How many are held open.
+    /// How many have been opened.
     pub(super) open: usize,
 }
 

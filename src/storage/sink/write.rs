@@ -1,7 +1,6 @@
 //! The writer: takes jobs in order, verifies and writes chunks, and hands complete files on to be committed.
 
 use std::collections::VecDeque;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 
@@ -14,10 +13,11 @@ use super::commit::{Committers, FileCommit, Shared, set_times};
 use super::entries::{Entries, Item, State};
 use super::part::{Part, PartError};
 use super::publish::Published;
-use super::{SinkError, SinkJob, SinkOutcome, Tree};
+use super::{SinkError, SinkJob, SinkOutcome};
 
-/// How many part files stay open between two chunks. Beyond, the one that was opened first is closed for the time being.
-pub(super) const OPEN_PARTS_MAX: usize = 64;
+/// How many part files stay open between two chunks: with their journals half of what a process may usually open.
+/// Beyond, the one that was used least recently is closed for the time being.
+pub(super) const OPEN_PARTS_MAX: usize = 256;
 
 /// Does jobs until the sink is dropped.
 pub(super) fn run(jobs: &mpsc::Receiver<SinkJob>, entries: Entries, missing_bytes: u64, shared: &Arc<Shared>) {
@@ -37,7 +37,7 @@ struct Writer<'a> {
     entries: Entries,
     shared: &'a Arc<Shared>,
     committers: Committers,
-    /// The entries whose part files are open, oldest first.
+    /// The entries whose part files are open, least recently used first.
     open: VecDeque<EntryId>,
     /// What is still to be written, in bytes.
     missing_bytes: u64,
@@ -57,6 +57,7 @@ impl Writer<'_> {
                     self.shared.report(SinkOutcome::Failed { entry: Some(entry), error });
                 }
             }
+            SinkJob::Discard { entry } => self.discard(entry),
             SinkJob::Finish => {
                 self.shared.wait_for_commits();
                 let outcome = match self.finish() {
@@ -74,11 +75,13 @@ impl Writer<'_> {
         if !item.is_chunk(offset, bytes) || Hash::of_pieces(pieces.iter().map(Bytes::as_ref)) != hash {
             return Ok(SinkOutcome::Corrupt { entry: id, offset });
         }
-        self.open_part(id)?;
-        let item = self.entries.get_mut(&id).ok_or(SinkError::NotSelected)?;
-        let part = item.part.as_mut().ok_or(SinkError::NotSelected)?;
-        part.write(offset, pieces, &hash)
-            .map_err(|error| self.shared.no_room_or(error, &item.path, self.missing_bytes))?;
+        let mut part = self.take_part(id)?;
+        let written = part.write(offset, pieces, &hash);
+        let item = self.put_part_back(id, part)?;
+        if let Err(error) = written {
+            let path = item.path.clone();
+            return Err(self.shared.no_room_or(error, &path, self.missing_bytes));
+        }
         item.size = item.size.max(offset + bytes);
         if item.chunks.insert(offset / CHUNK_BYTES) {
             self.missing_bytes = self.missing_bytes.saturating_sub(bytes);
@@ -105,17 +108,15 @@ impl Writer<'_> {
         if !item.is_complete() {
             return Err(SinkError::Incomplete { path: item.path.as_str().into() });
         }
-        // An entry without bytes has no part file yet.
-        self.open_part(id)?;
+        let part = self.take_part(id)?;
         let item = self.entries.get_mut(&id).ok_or(SinkError::NotSelected)?;
-        let Some(part) = item.part.take() else { return Err(SinkError::NotSelected) };
         item.state = State::Committed;
-        self.open.retain(|open| *open != id);
         self.committers.commit(FileCommit {
             entry: id,
             path: item.path.clone(),
             part,
             files: item.identity.files(),
+            size: item.size,
             is_journaled: item.is_journaled(),
             superseded: std::mem::take(&mut item.superseded),
             on_exists: item.on_exists,
@@ -123,6 +124,17 @@ impl Writer<'_> {
             mtime: item.mtime,
         });
         Ok(())
+    }
+
+    /// Deletes the part of an entry; one that cannot be deleted is only litter, and a later run finds it.
+    fn discard(&mut self, id: EntryId) {
+        if let Some(item) = self.entries.get_mut(&id)
+            && item.state != State::Committed
+        {
+            drop(item.part.take());
+            self.open.retain(|open| *open != id);
+            super::part::remove(&self.shared.tree, item.identity.files());
+        }
     }
 
     fn commit_folder(&mut self, id: EntryId) -> Result<(), SinkError> {
@@ -134,67 +146,43 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Sets the times of the folders; whatever was created in them has been.
+    /// Sets the times of the folders; whatever was created in them has been. One that fails does not stop the others.
     fn finish(&self) -> Result<(), SinkError> {
-        for item in self.entries.values().filter(|item| item.kind == EntryKind::Dir && item.state == State::Committed) {
-            let error = |error: io::Error| SinkError::new(error, item.path.as_str());
-            let folder = self.shared.tree.folder(Path::new(item.path.as_str())).map_err(error)?;
-            set_times(&folder, item.mtime).map_err(error)?;
-        }
-        Ok(())
+        let is_made = |item: &&Item| item.kind == EntryKind::Dir && item.state == State::Committed;
+        let set = |item: &Item| set_times(&self.shared.tree.folder(Path::new(item.path.as_str()))?, item.mtime);
+        let failures = self.entries.values().filter(is_made).filter_map(|item| Some((item, set(item).err()?)));
+        failures.last().map_or(Ok(()), |(item, error)| Err(SinkError::new(error, item.path.as_str())))
     }
 
-    /// Opens the part file of an entry, with its journal, if it is not open.
-    fn open_part(&mut self, id: EntryId) -> Result<(), SinkError> {
+    /// The part file of an entry, opened if it is not open.
+    fn take_part(&mut self, id: EntryId) -> Result<Part, SinkError> {
         let item = self.entries.get_mut(&id).ok_or(SinkError::NotSelected)?;
-        let keeps = match item.state {
-            State::Absent | State::InPlace => false,
-            State::Partial => true,
+        self.open.retain(|open| *open != id);
+        match item.state {
+            State::Absent | State::InPlace | State::Partial => {}
             State::BehindLink => return Err(behind_link(item)),
             State::Committed => return Err(SinkError::Exists { path: item.path.as_str().into() }),
-        };
-        if let Err(error) = prepare_part(&self.shared.tree, item, keeps) {
-            return Err(match error {
-                PartError::Busy => SinkError::Busy { path: item.path.as_str().into() },
-                PartError::Foreign => SinkError::Denied { path: item.identity.files().part().into() },
-                PartError::Io(error) => self.shared.no_room_or(error, &item.path, self.missing_bytes),
-            });
         }
-        item.state = State::Partial;
-        if !self.open.contains(&id) {
-            self.open.push_back(id);
-            self.close_oldest();
-        }
-        Ok(())
+        item.take_part(&self.shared.tree).map_err(|error| match error {
+            PartError::Busy => SinkError::Busy { path: item.path.as_str().into() },
+            PartError::Foreign => SinkError::Denied { path: item.identity.files().part().into() },
+            PartError::Io(error) => self.shared.no_room_or(error, &item.path, self.missing_bytes),
+        })
     }
 
-    fn close_oldest(&mut self) {
-        if self.open.len() <= OPEN_PARTS_MAX {
-            return;
+    /// Keeps a part file open for the next chunk, at the cost of the one that was used least recently.
+    fn put_part_back(&mut self, id: EntryId, part: Part) -> Result<&mut Item, SinkError> {
+        self.open.push_back(id);
+        let oldest = if self.open.len() > OPEN_PARTS_MAX { self.open.pop_front() } else { None };
+        if let Some(item) = oldest.and_then(|oldest| self.entries.get_mut(&oldest)) {
+            item.close_part();
         }
-        let oldest = self.open.pop_front();
-        if let Some(item) = oldest.and_then(|id| self.entries.get_mut(&id)) {
-            item.part = None;
-        }
+        let item = self.entries.get_mut(&id).ok_or(SinkError::NotSelected)?;
+        item.part = Some(part);
+        Ok(item)
     }
 }
 
 fn behind_link(item: &Item) -> SinkError {
     SinkError::Symlink { path: item.path.as_str().into() }
-}
-
-fn prepare_part(tree: &Tree, item: &mut Item, keeps: bool) -> Result<(), PartError> {
-    if item.part.is_none() {
-        let mut part = Part::open(tree, item.identity.files(), if keeps { item.size } else { 0 })?;
-        if item.state == State::InPlace {
-            // The file of the final name is not quite the sender's: the chunks that are go into a new one.
-            io::copy(&mut tree.read(Path::new(item.path.as_str()))?, &mut part.file)?;
-        }
-        item.part = Some(part);
-    }
-    let is_journaled = item.is_journaled();
-    match &mut item.part {
-        Some(part) if is_journaled && !part.has_journal() => part.keep_journal(tree, item.identity, item.size, keeps),
-        Some(_) | None => Ok(()),
-    }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use p2pshare_protocol::entry_path::EntryPathError;
 use p2pshare_protocol::offer::OfferError;
 
 /// Why nothing can be offered.
@@ -29,6 +30,12 @@ pub enum SourceError {
         /// What the system says.
         source: io::Error,
     },
+    /// A name that was given cannot be offered.
+    #[error(transparent)]
+    Name(#[from] EntryPathError),
+    /// A pattern of what is left out cannot be understood.
+    #[error(transparent)]
+    Pattern(#[from] globset::Error),
     /// Together the paths exceed a limit.
     #[error(transparent)]
     Offer(#[from] OfferError),
@@ -36,7 +43,6 @@ pub enum SourceError {
 
 /// Why a chunk was not read.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum ReadError {
     /// The file is not the one that was offered: its size, time, or place on the disk differs.
     #[error("the file has changed since it was offered")]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -13,26 +13,44 @@ use p2pshare_protocol::offer::EntryId;
 use rustix::io::Errno;
 use tokio::sync::mpsc as tokio_mpsc;
 
-use super::{FoundFile, ReadError, Seen, Source, Tree};
+use super::{Content, FoundFile, ReadError, Seen, Source, Tree};
 
-/// A chunk that is wanted.
+/// What is wanted of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReadRequest {
-    /// The entry.
-    pub entry: EntryId,
-    /// The chunk, from 0.
-    pub chunk: u64,
+pub enum ReadRequest {
+    /// A whole chunk.
+    Chunk {
+        /// The entry.
+        entry: EntryId,
+        /// The chunk, from 0.
+        chunk: u64,
+    },
+    /// Whatever comes next of a stream.
+    Stream {
+        /// The entry.
+        entry: EntryId,
+    },
 }
 
 /// What became of a request.
 #[derive(Debug)]
-pub struct ReadDone {
-    /// The entry that was asked for.
-    pub entry: EntryId,
-    /// The chunk that was asked for.
-    pub chunk: u64,
-    /// The chunk, or why there is none.
-    pub result: Result<ChunkRead, ReadError>,
+pub enum ReadDone {
+    /// A chunk was asked for.
+    Chunk {
+        /// The entry that was asked for.
+        entry: EntryId,
+        /// The chunk that was asked for.
+        chunk: u64,
+        /// The chunk, or why there is none.
+        result: Result<ChunkRead, ReadError>,
+    },
+    /// More of a stream was asked for.
+    Stream {
+        /// The entry that was asked for.
+        entry: EntryId,
+        /// At least one byte, or `None` at the stream's end.
+        result: Result<Option<Bytes>, ReadError>,
+    },
 }
 
 /// A chunk as it lies on the disk.
@@ -60,9 +78,14 @@ impl Reader {
         let (outgoing, done) = tokio_mpsc::unbounded_channel();
         thread::spawn(move || {
             let mut open = OpenFiles::default();
-            for ReadRequest { entry, chunk } in incoming {
-                let result = read(&source, &mut open, entry, chunk);
-                if outgoing.send(ReadDone { entry, chunk, result }).is_err() {
+            for request in incoming {
+                let done = match request {
+                    ReadRequest::Chunk { entry, chunk } => {
+                        ReadDone::Chunk { entry, chunk, result: read(&source, &mut open, entry, chunk) }
+                    }
+                    ReadRequest::Stream { entry } => ReadDone::Stream { entry, result: read_stream(&source, entry) },
+                };
+                if outgoing.send(done).is_err() {
                     return;
                 }
             }
@@ -89,10 +112,17 @@ impl Reader {
 #[derive(Default)]
 struct OpenFiles(VecDeque<(EntryId, File)>);
 
+/// What is read of a stream at once: as much as a pipe holds.
+const STREAM_PIECE_BYTES: usize = 64 * 1024;
+
 /// Enough for a receiver that takes turns between a few large files.
 const OPEN_FILES_MAX: usize = 4;
 
 fn read(source: &Source, open: &mut OpenFiles, entry: EntryId, chunk: u64) -> Result<ChunkRead, ReadError> {
+    if let Some(Content::Text(text)) = source.content(entry) {
+        let hash = Hash::of_chunk(text);
+        return Ok(ChunkRead { bytes: text.clone(), hash });
+    }
     let (tree, found) = source.file(entry).ok_or(ReadError::NoSuchChunk)?;
     let chunks = chunk_count(found.seen.size);
     if chunk >= chunks {
@@ -109,6 +139,15 @@ fn read(source: &Source, open: &mut OpenFiles, entry: EntryId, chunk: u64) -> Re
     }
     let hash = Hash::of_chunk(&bytes);
     Ok(ChunkRead { bytes, hash })
+}
+
+/// Reads what is there of a stream, and waits if nothing is.
+fn read_stream(source: &Source, entry: EntryId) -> Result<Option<Bytes>, ReadError> {
+    let Some(Content::Stdin) = source.content(entry) else { return Err(ReadError::NoSuchChunk) };
+    let mut piece = vec![0; STREAM_PIECE_BYTES];
+    let read = io::stdin().lock().read(&mut piece).map_err(ReadError::Unreadable)?;
+    piece.truncate(read);
+    Ok((read > 0).then(|| piece.into()))
 }
 
 impl OpenFiles {

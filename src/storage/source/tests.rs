@@ -78,7 +78,8 @@ fn links_are_followed_inside_the_folder_only() {
     let skipped = ["skipped link d/dangling", "skipped link d/out", "skipped link d/out2", "skipped link d/sub/loop"];
     let offered = ["d/", "d/a/", "d/a/x", "d/inside", "d/sub/", "d/sub/folder/", "d/sub/folder/x"];
     check(&tree, &["d"], &offered, &skipped);
-    let walked = Source::walk(&[tree.path("d")], &WalkOptions { follow_links: false }).unwrap();
+    let walked =
+        Source::walk(&[tree.path("d")], &WalkOptions { follow_links: false, ..WalkOptions::default() }).unwrap();
     assert_eq!(offered_paths(&walked.source), ["d/", "d/a/", "d/a/x", "d/sub/"]);
     let read = read_all(&Arc::new(Source::walk(&[tree.path("d")], &WalkOptions::default()).unwrap().source), 3);
     assert_eq!(read.unwrap(), b"d/a/x", "a link is read as what it points to");
@@ -137,12 +138,12 @@ fn chunks_are_read_and_hashed_in_the_order_they_were_asked_for() {
     let mut reader = source.reader();
     let asked = [(0, 2), (1, 0), (0, 0), (0, 1), (0, 3), (7, 0)];
     for (entry, chunk) in asked {
-        reader.submit(ReadRequest { entry: EntryId(entry), chunk });
+        reader.submit(ReadRequest::Chunk { entry: EntryId(entry), chunk });
     }
     for (entry, chunk) in asked {
-        let done = wait(reader.next());
-        assert_eq!((done.entry, done.chunk), (EntryId(entry), chunk));
-        match (entry, chunk, done.result) {
+        let ReadDone::Chunk { entry: read, chunk: number, result } = wait(reader.next()) else { panic!("a chunk") };
+        assert_eq!((read, number), (EntryId(entry), chunk));
+        match (entry, chunk, result) {
             (0, 0..=2, Ok(read)) => {
                 let at = usize::try_from(chunk).unwrap() * 1_048_576;
                 assert!(read.bytes == content[at..(at + 1_048_576).min(content.len())]);
@@ -166,8 +167,8 @@ fn waiting_for_a_chunk_can_be_given_up_without_losing_it() {
             () = std::future::ready(()) => {}
         }
     });
-    reader.submit(ReadRequest { entry: EntryId(0), chunk: 0 });
-    assert!(wait(reader.next()).result.is_ok());
+    reader.submit(ReadRequest::Chunk { entry: EntryId(0), chunk: 0 });
+    assert!(next_chunk(&mut reader).is_ok());
 }
 
 #[test]
@@ -202,15 +203,15 @@ fn b_038_a_file_that_changes_after_the_walk_is_not_read_and_the_others_are() {
             let source = tree.source(&["d/x", "d/y"]);
             let mut reader = source.reader();
             for chunk in 0..chunks_before {
-                reader.submit(ReadRequest { entry: EntryId(0), chunk });
-                assert!(wait(reader.next()).result.is_ok());
+                reader.submit(ReadRequest::Chunk { entry: EntryId(0), chunk });
+                assert!(next_chunk(&mut reader).is_ok());
             }
             change(&tree.path("d/x"));
-            reader.submit(ReadRequest { entry: EntryId(0), chunk: 1 });
-            let result = wait(reader.next()).result;
+            reader.submit(ReadRequest::Chunk { entry: EntryId(0), chunk: 1 });
+            let result = next_chunk(&mut reader);
             assert!(matches!(result, Err(ReadError::Changed)), "{name} after {chunks_before} chunks: {result:?}");
-            reader.submit(ReadRequest { entry: EntryId(1), chunk: 0 });
-            assert!(wait(reader.next()).result.is_ok());
+            reader.submit(ReadRequest::Chunk { entry: EntryId(1), chunk: 0 });
+            assert!(next_chunk(&mut reader).is_ok());
         }
     }
 }
@@ -275,7 +276,7 @@ fn check(tree: &Tmp, given: &[&str], offered: &[&str], notices: &[&str]) {
 }
 
 fn offered_paths(source: &Source) -> Vec<String> {
-    let shown = |entry: &p2pshare_protocol::offer::Entry| match entry.kind {
+    let shown = |entry: &Entry| match entry.kind {
         EntryKind::Dir => format!("{}/", entry.path),
         EntryKind::File | EntryKind::Text | EntryKind::Stream => entry.path.to_string(),
     };
@@ -284,8 +285,16 @@ fn offered_paths(source: &Source) -> Vec<String> {
 
 fn read_all(source: &Arc<Source>, entry: u32) -> Result<Vec<u8>, ReadError> {
     let mut reader = source.reader();
-    reader.submit(ReadRequest { entry: EntryId(entry), chunk: 0 });
-    Ok(wait(reader.next()).result?.bytes.to_vec())
+    reader.submit(ReadRequest::Chunk { entry: EntryId(entry), chunk: 0 });
+    Ok(next_chunk(&mut reader)?.bytes.to_vec())
+}
+
+/// What became of the oldest request, which is for a chunk.
+fn next_chunk(reader: &mut Reader) -> Result<ChunkRead, ReadError> {
+    match wait(reader.next()) {
+        ReadDone::Chunk { result, .. } => result,
+        other @ ReadDone::Stream { .. } => panic!("a chunk was asked for: {other:?}"),
+    }
 }
 
 fn touch(path: &Path, nanoseconds: u64) {

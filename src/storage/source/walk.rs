@@ -6,19 +6,23 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use p2pshare_protocol::ctl::fits_a_frame;
 use p2pshare_protocol::entry_path::EntryPath;
 use p2pshare_protocol::limits::OFFER_ENTRIES_MAX;
 use p2pshare_protocol::local_name::{Role, numbered};
 use p2pshare_protocol::offer::{Entry, EntryKind, Offer, OfferError};
 use rustix::fs::{Access, AtFlags, Dir, FileType, Stat};
 
+use super::exclude::{Exclusions, IgnoreFiles};
 use super::{Content, FoundFile, Notice, Seen, Source, SourceError, Tree, WalkOptions, Walked};
 use crate::storage::tree::{file_type, mtime};
 
 pub(super) fn walk(paths: &[PathBuf], options: &WalkOptions) -> Result<Walked, SourceError> {
     let mut walk = Walk {
         options: options.clone(),
+        exclusions: Exclusions::new(&options.exclude)?,
         entries: Vec::new(),
         contents: Vec::new(),
         trees: Vec::new(),
@@ -28,12 +32,13 @@ pub(super) fn walk(paths: &[PathBuf], options: &WalkOptions) -> Result<Walked, S
     for path in paths {
         walk.argument(path, &mut taken)?;
     }
-    let source = Source { offer: Offer::new(walk.entries)?, contents: walk.contents, trees: walk.trees };
+    let source = Source { offer: Arc::new(Offer::new(walk.entries)?), contents: walk.contents, trees: walk.trees };
     Ok(Walked { source, notices: walk.notices })
 }
 
 struct Walk {
     options: WalkOptions,
+    exclusions: Exclusions,
     entries: Vec<Entry>,
     contents: Vec<Content>,
     trees: Vec<Tree>,
@@ -51,6 +56,8 @@ struct Place<'a> {
     offered: Vec<String>,
     /// Device and inode of this folder and those around it: a link back to one of them would never end.
     around: Vec<(u64, u64)>,
+    /// The ignore files that hold here.
+    ignores: IgnoreFiles,
 }
 
 impl Walk {
@@ -62,7 +69,13 @@ impl Walk {
         };
         let resolved = path.canonicalize().map_err(unreadable)?;
         let kind = std::fs::metadata(&resolved).map_err(unreadable)?.file_type();
-        let own_name = path.file_name().or_else(|| resolved.file_name()).unwrap_or_else(|| OsStr::new("root"));
+        let renamed = self.options.rename.take();
+        let own_name = renamed
+            .as_deref()
+            .map(OsStr::new)
+            .or_else(|| path.file_name())
+            .or_else(|| resolved.file_name())
+            .unwrap_or_else(|| OsStr::new("root"));
         let role = if kind.is_dir() { Role::Folder } else { Role::File };
         let name = self.offered_name(path, own_name, role, taken);
         if kind.is_dir() {
@@ -76,6 +89,7 @@ impl Walk {
                 real: PathBuf::new(),
                 offered: vec![name],
                 around: vec![(seen.device, seen.inode)],
+                ignores: self.ignores(&IgnoreFiles::default(), &resolved),
             };
             self.folder(&place, &stat)
         } else if kind.is_file() {
@@ -140,6 +154,12 @@ impl Walk {
             };
             place.offered.iter().cloned().chain([name]).collect::<Vec<_>>()
         };
+        let is_folder = file_type(&stat) == FileType::Directory;
+        if self.exclusions.hold(&place.real.join(name))
+            || place.ignores.hold(&place.root_resolved.join(&real), is_folder)
+        {
+            return Ok(());
+        }
         match file_type(&stat) {
             FileType::Directory => {
                 let seen = Seen::new(&stat);
@@ -150,7 +170,9 @@ impl Walk {
                 }
                 let offered = offered(self, Role::Folder, taken);
                 let around = place.around.iter().copied().chain([identity]).collect();
-                self.folder(&Place { real, offered, around, ..*place }, &stat)
+                let ignores = self.ignores(&place.ignores, &place.root_resolved.join(&real));
+                let (root, root_resolved) = (place.root, place.root_resolved);
+                self.folder(&Place { root, root_resolved, real, offered, around, ignores }, &stat)
             }
             FileType::RegularFile => {
                 if let Err(error) = rustix::fs::accessat(folder, name, Access::READ_OK, AtFlags::EACCESS) {
@@ -170,6 +192,11 @@ impl Walk {
                 Ok(())
             }
         }
+    }
+
+    /// The ignore files that hold in a folder, if they are respected at all.
+    fn ignores(&self, around: &IgnoreFiles, folder: &Path) -> IgnoreFiles {
+        if self.options.respects_ignore_files { around.enter(folder) } else { IgnoreFiles::default() }
     }
 
     /// Where the child really lies and what it is, links followed if that stays inside.
@@ -212,7 +239,12 @@ impl Walk {
         }
         let size = if kind == EntryKind::File { Seen::new(stat).size } else { 0 };
         let mode = Some(stat.st_mode & 0o777);
-        self.entries.push(Entry { path, kind, size, mtime: Some(mtime(stat)), mode });
+        let entry = Entry { path, kind, size, mtime: Some(mtime(stat)), mode };
+        if !fits_a_frame(&entry) {
+            self.notices.push(Notice::SkippedTooDeep { path: on_disk.to_owned() });
+            return Ok(false);
+        }
+        self.entries.push(entry);
         self.contents.push(content);
         Ok(true)
     }

@@ -26,6 +26,15 @@ pub(super) fn local_addresses(loopback: bool) -> Vec<LocalAddress> {
     addresses
 }
 
+/// The largest packet of the interface with this address, in bytes, where the system says so.
+pub(in crate::transport) fn interface_mtu(ip: IpAddr) -> Option<u32> {
+    let interfaces = rtc::shared::ifaces::ifaces().ok()?;
+    interfaces
+        .into_iter()
+        .find(|interface| interface.addr.is_some_and(|addr| addr.ip() == ip))
+        .and_then(|it| mtu(&it.name))
+}
+
 fn choose(all: impl Iterator<Item = LocalAddress>, loopback: bool) -> Vec<LocalAddress> {
     let mut usable: Vec<LocalAddress> = Vec::new();
     for address in all {

@@ -19,6 +19,7 @@ use webrtc::{
 
 use super::{
     DialEvent,
+    lane::Lane,
     live::Guard,
     runtime::{Hurry, SocketBuffers},
     settings::{self, Built},
@@ -29,6 +30,8 @@ use crate::transport::{
     config::TransportConfig,
     error::{Lost, TransportError},
     inbox::{Ending, Inbox, InboxSender, inbox},
+    quic::Plane,
+    socket::Sockets,
 };
 
 /// A connection with its keeper running.
@@ -64,7 +67,8 @@ pub(super) async fn start(config: &TransportConfig) -> Result<Parts, TransportEr
     let (notes_sender, notes) = mpsc::unbounded_channel();
     let hurry = Arc::new(Hurry::default());
     let listener = Arc::new(Listener { notes: notes_sender.clone(), hurry: Arc::clone(&hurry) });
-    let Built { pc, certificate_der, crypto, buffers } = settings::build(config, &listener, &hurry).await?;
+    let sockets = Sockets::new();
+    let Built { pc, certificate_der, crypto, buffers } = settings::build(config, &listener, &hurry, &sockets).await?;
     let lanes = match open_lanes(pc.as_ref()).await {
         Ok(lanes) => lanes,
         Err(error) => {
@@ -74,12 +78,13 @@ pub(super) async fn start(config: &TransportConfig) -> Result<Parts, TransportEr
     };
     let ending = Ending::new();
     let (messages, inbox) = inbox(MAX_QUEUED_MESSAGES, MAX_QUEUED_BYTES);
-    let reader = |lane: &Arc<dyn DataChannel>, incoming| {
-        let reader =
-            Reader { incoming, messages: messages.clone(), notes: notes_sender.clone(), ending: ending.clone() };
+    let data_lane = Lane::new(Arc::clone(&lanes.data), ending.clone());
+    let plane = Plane::new(data_lane, sockets, messages.clone(), ending.clone());
+    let reader = |lane: &Arc<dyn DataChannel>, plane| {
+        let reader = Reader { plane, messages: messages.clone(), notes: notes_sender.clone(), ending: ending.clone() };
         tokio::spawn(reader.run(Arc::clone(lane)))
     };
-    let readers = [reader(&lanes.ctl, Incoming::Ctl), reader(&lanes.data, Incoming::Data)];
+    let readers = [reader(&lanes.ctl, None), reader(&lanes.data, Some(Arc::clone(&plane)))];
     let (events_sender, events) = mpsc::unbounded_channel();
     let opened = Arc::new(OnceLock::new());
     let keeper = Keeper {
@@ -88,6 +93,7 @@ pub(super) async fn start(config: &TransportConfig) -> Result<Parts, TransportEr
         notes,
         events: events_sender,
         messages,
+        plane: Arc::clone(&plane),
         ending: ending.clone(),
         hurry,
         opened: Arc::clone(&opened),
@@ -98,7 +104,7 @@ pub(super) async fn start(config: &TransportConfig) -> Result<Parts, TransportEr
         lanes_open: 0,
         disturbed: false,
     };
-    let guard = Guard::new(pc, lanes, ending, tokio::spawn(keeper.run()));
+    let guard = Guard::new(pc, lanes, plane, ending, tokio::spawn(keeper.run()));
     Ok(Parts { guard, events, inbox, opened, buffers })
 }
 
@@ -165,7 +171,8 @@ impl PeerConnectionEventHandler for Listener {
 
 /// Moves messages from one lane to the inbox.
 struct Reader {
-    incoming: fn(Bytes) -> Incoming,
+    /// On the data lane: what else uses it.
+    plane: Option<Arc<Plane>>,
     messages: InboxSender,
     notes: mpsc::UnboundedSender<Note>,
     ending: Ending,
@@ -177,12 +184,10 @@ impl Reader {
             // `None` means that the driver is gone, by our own closing or by an accident. After `OnClose` the library
             // would have us wait for ever.
             let lost = match lane.poll().await {
-                Some(DataChannelEvent::OnMessage(message)) => {
-                    match self.messages.push((self.incoming)(message.data.freeze())) {
-                        Ok(()) => continue,
-                        Err(lost) => lost,
-                    }
-                }
+                Some(DataChannelEvent::OnMessage(message)) => match self.pass(message.data.freeze()) {
+                    Ok(()) => continue,
+                    Err(lost) => lost,
+                },
                 Some(DataChannelEvent::OnOpen) => {
                     let _ = self.notes.send(Note::LaneOpen);
                     continue;
@@ -195,6 +200,17 @@ impl Reader {
             return;
         }
     }
+
+    fn pass(&self, message: Bytes) -> Result<(), Lost> {
+        let incoming = match &self.plane {
+            None => Incoming::Ctl(message),
+            Some(plane) => match plane.hear(message)? {
+                Some(message) => Incoming::Data(message),
+                None => return Ok(()),
+            },
+        };
+        self.messages.push(incoming)
+    }
 }
 
 struct Keeper {
@@ -203,6 +219,7 @@ struct Keeper {
     notes: mpsc::UnboundedReceiver<Note>,
     events: mpsc::UnboundedSender<DialEvent>,
     messages: InboxSender,
+    plane: Arc<Plane>,
     ending: Ending,
     hurry: Arc<Hurry>,
     opened: Arc<OnceLock<Opened>>,
@@ -337,13 +354,16 @@ impl Keeper {
 
     /// Closes the library's object, which frees its sockets and ends its tasks and every send that waits.
     async fn wind_down(self, lost: &Lost) {
-        let Self { pc, readers, events, messages, .. } = self;
+        let Self { pc, readers, events, messages, plane, .. } = self;
         drop((events, messages));
         let aborts = readers.each_ref().map(JoinHandle::abort_handle);
         if *lost == Lost::ClosedByPeer {
             // One lane has heard of it; what lies before the end of the other one is still to be read.
             let [ctl, data] = readers;
             let _ = tokio::time::timeout(LAST_WORDS, async { (ctl.await, data.await) }).await;
+        }
+        if tokio::time::timeout(CLOSE_LIMIT, plane.finished()).await.is_err() {
+            warn!("QUIC does not end");
         }
         match tokio::time::timeout(CLOSE_LIMIT, pc.close()).await {
             Ok(Ok(())) => {}

@@ -7,16 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{BufMut, BytesMut};
+use bytes::{Bytes, BytesMut};
 use tokio::{sync::Mutex, task::JoinHandle};
-use webrtc::{
-    data_channel::DataChannel,
-    error::Error,
-    peer_connection::{PeerConnection, RTCIceCandidate, RTCIceCandidateType, RTCStatsReportEntry, StatsSelector},
+use webrtc::peer_connection::{
+    PeerConnection, RTCIceCandidate, RTCIceCandidateType, RTCStatsReportEntry, StatsSelector,
 };
 
 use super::{
     keeper::{Lanes, Opened},
+    lane::Lane,
     runtime::SocketBuffers,
 };
 use crate::transport::{
@@ -24,19 +23,27 @@ use crate::transport::{
     channel::{Identity, Incoming, Path, PathKind},
     error::Lost,
     inbox::{Ending, Inbox},
+    quic::{DataPlane, Plane, QuicOffer, Role},
 };
 
 /// Holds a connection; ends it when dropped, and the keeper then closes it.
 pub(super) struct Guard {
     pc: Arc<dyn PeerConnection>,
     lanes: Lanes,
+    plane: Arc<Plane>,
     ending: Ending,
     keeper: Mutex<JoinHandle<()>>,
 }
 
 impl Guard {
-    pub(super) fn new(pc: Arc<dyn PeerConnection>, lanes: Lanes, ending: Ending, keeper: JoinHandle<()>) -> Self {
-        Self { pc, lanes, ending, keeper: Mutex::new(keeper) }
+    pub(super) fn new(
+        pc: Arc<dyn PeerConnection>,
+        lanes: Lanes,
+        plane: Arc<Plane>,
+        ending: Ending,
+        keeper: JoinHandle<()>,
+    ) -> Self {
+        Self { pc, lanes, plane, ending, keeper: Mutex::new(keeper) }
     }
 
     pub(super) fn pc(&self) -> &dyn PeerConnection {
@@ -76,11 +83,13 @@ pub(in crate::transport) struct Live {
     inbox: Inbox,
     opened: Opened,
     buffers: SocketBuffers,
+    /// This side's role with QUIC, if that may be used.
+    quic: Option<Role>,
 }
 
 impl Live {
-    pub(super) fn new(guard: Guard, inbox: Inbox, opened: Opened, buffers: SocketBuffers) -> Self {
-        Self { guard, inbox, opened, buffers }
+    pub(super) fn new(guard: Guard, inbox: Inbox, opened: Opened, buffers: SocketBuffers, quic: Option<Role>) -> Self {
+        Self { guard, inbox, opened, buffers, quic }
     }
 
     pub(in crate::transport) async fn next(&mut self) -> Incoming {
@@ -92,10 +101,31 @@ impl Live {
 
     pub(in crate::transport) fn sender(&self) -> LiveSender {
         LiveSender {
-            lanes: self.guard.lanes.clone(),
-            ending: self.guard.ending.clone(),
+            ctl: Lane::new(Arc::clone(&self.guard.lanes.ctl), self.guard.ending.clone()),
+            plane: Arc::clone(&self.guard.plane),
             max_message_bytes: self.opened.max_message_bytes.min(MAX_SENT_MESSAGE_BYTES),
         }
+    }
+
+    pub(in crate::transport) async fn quic_offer(&self) -> Option<QuicOffer> {
+        self.quic?;
+        let path = self.path().await?;
+        if path.kind == PathKind::Relay { None } else { self.guard.plane.offer() }
+    }
+
+    pub(in crate::transport) fn start_quic(&self, peer: QuicOffer) {
+        if let Some(role) = self.quic {
+            self.guard.plane.start(role, peer);
+        }
+    }
+
+    #[cfg(test)]
+    pub(in crate::transport) fn plane(&self) -> &Plane {
+        &self.guard.plane
+    }
+
+    pub(in crate::transport) fn data_plane(&self) -> DataPlane {
+        self.guard.plane.carries()
     }
 
     pub(in crate::transport) fn identity(&self) -> &Identity {
@@ -118,13 +148,19 @@ impl Live {
             Duration::try_from_secs_f64(pair.current_round_trip_time).ok().filter(|time| !time.is_zero())
         });
         let (local, remote) = (pair.local(), pair.remote());
-        Some(Path { kind: kind(local, remote), local: address(local), remote: address(remote), round_trip })
+        Some(Path {
+            kind: kind(local, remote),
+            data_plane: self.data_plane(),
+            local: address(local),
+            remote: address(remote),
+            round_trip: self.guard.plane.round_trip().or(round_trip),
+        })
     }
 
     pub(in crate::transport) async fn close(self) {
         tokio::select! {
             _ = self.guard.ending().wait() => {}
-            _ = tokio::time::timeout(DRAIN_LIMIT, drained(&self.guard.lanes)) => {}
+            _ = tokio::time::timeout(DRAIN_LIMIT, drained(&self.guard)) => {}
         }
         self.guard.ending().end(Lost::ClosedHere);
         self.guard.finished().await;
@@ -133,8 +169,9 @@ impl Live {
 
 /// Waits until the peer's stack has acknowledged everything. The library closes without regard to that, and has no event
 /// for it that covers its own queue.
-async fn drained(lanes: &Lanes) {
-    for lane in [&lanes.ctl, &lanes.data] {
+async fn drained(guard: &Guard) {
+    guard.plane.drained().await;
+    for lane in [&guard.lanes.ctl, &guard.lanes.data] {
         while lane.outstanding_bytes().await.is_ok_and(|bytes| bytes > 0) {
             tokio::time::sleep(DRAIN_POLL).await;
         }
@@ -144,25 +181,22 @@ async fn drained(lanes: &Lanes) {
 /// Sends on an open connection.
 #[derive(Clone)]
 pub(in crate::transport) struct LiveSender {
-    lanes: Lanes,
-    ending: Ending,
+    ctl: Lane,
+    plane: Arc<Plane>,
     max_message_bytes: usize,
 }
 
 impl LiveSender {
     pub(in crate::transport) async fn send_ctl(&self, message: &[u8]) -> Result<(), Lost> {
-        self.send(&self.lanes.ctl, BytesMut::from(message)).await
+        self.ctl.send(BytesMut::from(message)).await
     }
 
     pub(in crate::transport) async fn send_data(
         &self,
-        header: &[u8; DATA_HEADER_BYTES],
-        payload: &[u8],
+        header: [u8; DATA_HEADER_BYTES],
+        payload: Bytes,
     ) -> Result<(), Lost> {
-        let mut message = BytesMut::with_capacity(header.len() + payload.len());
-        message.put_slice(header);
-        message.put_slice(payload);
-        self.send(&self.lanes.data, message).await
+        self.plane.send_data(header, payload).await
     }
 
     pub(in crate::transport) fn max_payload_bytes(&self) -> usize {
@@ -170,31 +204,13 @@ impl LiveSender {
     }
 
     pub(in crate::transport) async fn lost(&self) -> Lost {
-        self.ending.wait().await
-    }
-
-    /// The library's own sending waits for ever on a path that has failed, hence the select.
-    async fn send(&self, lane: &Arc<dyn DataChannel>, message: BytesMut) -> Result<(), Lost> {
-        let sent = tokio::select! {
-            biased;
-            lost = self.ending.wait() => return Err(lost),
-            sent = lane.send(message) => sent,
-        };
-        match sent {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                tracing::debug!(%error, "sending");
-                let by_peer = matches!(error, Error::ErrDataChannelClosed | Error::ErrDataChannelNotExisted);
-                self.ending.end(if by_peer { Lost::ClosedByPeer } else { Lost::Stopped });
-                Err(self.ending.wait().await)
-            }
-        }
+        self.ctl.lost().await
     }
 }
 
 impl fmt::Debug for LiveSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LiveSender").field("lost", &self.ending.reason()).finish_non_exhaustive()
+        f.debug_struct("LiveSender").field("plane", &self.plane).finish_non_exhaustive()
     }
 }
 
@@ -204,7 +220,9 @@ fn kind(local: &RTCIceCandidate, remote: &RTCIceCandidate) -> PathKind {
         PathKind::Relay
     } else if local.typ == RTCIceCandidateType::Host
         && address(remote).is_none_or(|remote| {
-            is_private(remote.ip()) || address(local).is_some_and(|local| is_same_subnet(local.ip(), remote.ip()))
+            is_private(remote.ip())
+                || address(local)
+                    .is_some_and(|local| local.ip().is_loopback() || is_same_subnet(local.ip(), remote.ip()))
         })
     {
         PathKind::Lan
@@ -262,6 +280,7 @@ mod tests {
         check(("192.168.1.7", Host), ("10.1.2.3", Prflx), PathKind::Lan);
         check(("192.168.1.7", Host), ("name.local", Host), PathKind::Lan);
         check(("203.0.113.7", Host), ("203.0.113.9", Host), PathKind::Lan);
+        check(("127.0.0.1", Host), ("203.0.113.9", Host), PathKind::Lan);
         check(("2001:db8:1::7", Host), ("2001:db8:1::8", Host), PathKind::Lan);
         check(("192.168.1.7", Host), ("203.0.113.9", Srflx), PathKind::Direct);
         check(("198.51.100.1", Srflx), ("203.0.113.9", Srflx), PathKind::Direct);

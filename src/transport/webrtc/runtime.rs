@@ -1,4 +1,5 @@
-//! The Tokio runtime as the library sees it: with large socket buffers, and with a driver that can be hurried.
+//! The Tokio runtime as the library sees it: with large socket buffers, sockets that QUIC may share, and a driver that can
+//! be hurried.
 
 use std::{
     fmt, io,
@@ -15,6 +16,9 @@ use tokio::sync::Notify;
 use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
 };
+
+use super::socket::WebrtcSocket;
+use crate::transport::socket::{SharedSocket, Sockets};
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -68,11 +72,12 @@ impl Hurry {
 pub(super) struct ConnectionRuntime {
     tokio: TokioRuntime,
     hurry: Arc<Hurry>,
+    sockets: Arc<Sockets>,
 }
 
 impl ConnectionRuntime {
-    pub(super) fn new(hurry: Arc<Hurry>) -> Self {
-        Self { tokio: TokioRuntime, hurry }
+    pub(super) fn new(hurry: Arc<Hurry>, sockets: Arc<Sockets>) -> Self {
+        Self { tokio: TokioRuntime, hurry, sockets }
     }
 }
 
@@ -88,11 +93,14 @@ impl Runtime for ConnectionRuntime {
     }
 
     fn wrap_udp_socket(&self, socket: UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        // The mDNS socket comes through here as well and has nothing to buffer.
-        if socket.local_addr()?.port() != MDNS_PORT {
-            enlarge(&socket)?;
+        // The mDNS socket comes through here as well, and has nothing to buffer or to share.
+        if socket.local_addr()?.port() == MDNS_PORT {
+            return self.tokio.wrap_udp_socket(socket);
         }
-        self.tokio.wrap_udp_socket(socket)
+        enlarge(&socket)?;
+        let socket = SharedSocket::new(socket, Arc::clone(&self.sockets))?;
+        self.sockets.register(&socket);
+        Ok(Arc::new(WebrtcSocket(socket)))
     }
 
     fn wrap_tcp_listener(&self, _: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {

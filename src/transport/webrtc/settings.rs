@@ -28,6 +28,7 @@ use crate::transport::{
     MAX_ACCEPTED_MESSAGE_BYTES,
     config::{PacketSize, PathPolicy, TransportConfig},
     error::TransportError,
+    socket::Sockets,
 };
 
 /// A connection that can be described and dialled, and the certificate it will present.
@@ -46,6 +47,7 @@ pub(super) async fn build(
     config: &TransportConfig,
     listener: &Arc<Listener>,
     hurry: &Arc<Hurry>,
+    sockets: &Arc<Sockets>,
 ) -> Result<Built, TransportError> {
     let crypto = crypto::default_provider().map_err(|error| TransportError::Setup(error.to_string()))?;
     let certificate = certificate(crypto.as_ref()).map_err(super::setup)?;
@@ -70,7 +72,7 @@ pub(super) async fn build(
         PeerConnectionBuilder::new()
             .with_configuration(configuration)
             .with_setting_engine(engine(config, &addresses, buffers, mdns, Arc::clone(&crypto)))
-            .with_runtime(Arc::new(ConnectionRuntime::new(Arc::clone(hurry))))
+            .with_runtime(Arc::new(ConnectionRuntime::new(Arc::clone(hurry), Arc::clone(sockets))))
             .with_handler(Arc::clone(listener) as Arc<_>)
             .with_udp_addrs(addresses.iter().map(|address| SocketAddr::new(address.ip, 0)).collect())
             .with_data_channel_send_buffer_limit(SEND_BUFFER_BYTES)

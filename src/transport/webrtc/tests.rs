@@ -109,7 +109,7 @@ fn a_peer_that_vanishes_is_noticed_by_readers_and_by_senders_that_wait() {
     let host_channel = there.block_on(async { host.into_channel().unwrap() });
     here.block_on(async move {
         let mut channel = guest.into_channel().unwrap();
-        let blocked = tokio::spawn(send_for_ever(channel.sender()));
+        let blocked = tokio::spawn(send_for_ever(channel.sender(), 60_000));
         // Its tasks and sockets go without a word, as in a crash.
         there.shutdown_background();
         std::mem::forget(host_channel);
@@ -190,11 +190,10 @@ async fn a_peer_that_opens_channels_of_its_own_is_cut_off() {
 async fn a_peer_that_floods_is_cut_off() {
     let (guest, host, _) = dial(&loopback()).await;
     let (guest, host) = (guest.into_channel().unwrap(), host.into_channel().unwrap());
-    let sender = guest.sender();
-    let flood = tokio::spawn(async move { while sender.send_ctl(Bytes::from_static(b"?")).await.is_ok() {} });
+    let flood = tokio::spawn(send_for_ever(guest.sender(), 2048));
     let lost = tokio::time::timeout(Duration::from_secs(60), host.sender().lost()).await.unwrap();
     assert!(matches!(lost, Lost::Violation(_)), "{lost}");
-    flood.await.unwrap();
+    assert_eq!(flood.await.unwrap(), Lost::ClosedByPeer);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -247,9 +246,10 @@ fn forged(sdp: &str) -> String {
     format!("{before}sha-256 {flipped}{}", &after[1..])
 }
 
-async fn send_for_ever(sender: ChannelSender) -> Lost {
+async fn send_for_ever(sender: ChannelSender, bytes: usize) -> Lost {
+    let payload = Bytes::from(vec![0; bytes]);
     loop {
-        if let Err(lost) = sender.send_data([0; 12], Bytes::from_static(&[0; 60_000])).await {
+        if let Err(lost) = sender.send_data([0; 12], payload.clone()).await {
             return lost;
         }
     }

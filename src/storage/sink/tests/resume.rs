@@ -184,6 +184,24 @@ fn unfinished_work_that_somebody_is_at_is_busy() {
 }
 
 #[test]
+fn what_was_there_is_not_forgotten_when_going_on_fails_at_first() {
+    let fixture = interrupted();
+    let mut sink = fixture.open(&SinkOptions::default()).unwrap().sink;
+    let state = own_file(&fixture, ".state");
+    fs::remove_file(&state).unwrap();
+    fs::create_dir(&state).unwrap();
+    sink.submit(fixture.write(0, 1));
+    assert!(matches!(drain(&mut sink, 1)[0], SinkOutcome::Failed { .. }));
+    fs::remove_dir(&state).unwrap();
+    sink.submit(fixture.write(0, 1));
+    sink.submit(fixture.write(0, 3));
+    sink.submit(SinkJob::Commit { entry: EntryId(0) });
+    let outcomes = drain(&mut sink, 3);
+    assert!(matches!(outcomes[2], SinkOutcome::Committed { .. }), "{outcomes:?}");
+    assert!(fixture.read("x") == content(), "not a file with holes");
+}
+
+#[test]
 fn without_resume_everything_is_received_anew() {
     let fixture = interrupted();
     let options = SinkOptions { resume: false, ..SinkOptions::default() };

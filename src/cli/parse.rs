@@ -1,0 +1,99 @@
+//! Reads the values that people type: codes, durations, sizes.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use p2pshare::Invitation;
+use p2pshare_protocol::code::Code;
+use p2pshare_protocol::link::Link;
+
+/// Reads a code or link.
+pub(crate) fn parse_invitation(text: &str) -> Result<Invitation, String> {
+    let text = text.trim();
+    if text.contains("://") || text.contains('#') {
+        text.parse::<Link>().map(Invitation::Link).map_err(|e| e.to_string())
+    } else {
+        text.parse::<Code>().map(Invitation::Code).map_err(|e| e.to_string())
+    }
+}
+
+/// Reads a duration: a number with `s`, `m`, `h` or `d`, or several of them, such as `1h30m`.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    match parse_retry(text)? {
+        Duration::ZERO => Err(format!("{text:?} is no time at all: write a number and a unit, such as 10m")),
+        duration => Ok(duration),
+    }
+}
+
+/// Reads a duration that may be zero.
+pub(crate) fn parse_retry(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no duration: write a number and a unit, such as 90s, 10m, 2h or 1d");
+    let mut total = Duration::ZERO;
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let number: u64 = rest[..digits].parse().map_err(|_| wrong())?;
+        let mut after = rest[digits..].chars();
+        let unit = match after.next() {
+            Some('s') => 1,
+            Some('m') => 60,
+            Some('h') => 3600,
+            Some('d') => 86_400,
+            Some(_) | None => return Err(wrong()),
+        };
+        total = total.saturating_add(Duration::from_secs(number.saturating_mul(unit)));
+        rest = after.as_str().trim_start();
+    }
+    Ok(total)
+}
+
+/// Reads a number of bytes: `500`, `10k`, `1.5GB` (decimal) or `2GiB` (binary).
+pub(crate) fn parse_size(text: &str) -> Result<NonZeroU64, String> {
+    let wrong = || format!("{text:?} is no size: write a number and a unit, such as 500MB or 10GiB");
+    let text = text.trim().trim_end_matches("/s");
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number: f64 = text[..digits].parse().map_err(|_| wrong())?;
+    let unit = text[digits..].trim().to_ascii_lowercase();
+    let unit = unit.strip_suffix('b').unwrap_or(&unit);
+    let (base, prefix) = unit.strip_suffix('i').map_or((1000_f64, unit), |prefix| (1024_f64, prefix));
+    let power = match prefix {
+        "" => 0,
+        "k" => 1,
+        "m" => 2,
+        "g" => 3,
+        "t" => 4,
+        _ => return Err(wrong()),
+    };
+    NonZeroU64::new((number * base.powi(power)) as u64).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(parse_retry("0s"), Ok(Duration::ZERO));
+        for bad in ["", "5", "m", "-1s", "1y", "0s"] {
+            assert!(parse_duration(bad).is_err(), "{bad:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn sizes_are_decimal_or_binary() {
+        let bytes = |text| parse_size(text).map(NonZeroU64::get);
+        assert_eq!(bytes("500"), Ok(500));
+        assert_eq!(bytes("1.5GB"), Ok(1_500_000_000));
+        assert_eq!(bytes("2GiB"), Ok(2 << 30));
+        assert_eq!(bytes("5MB/s"), Ok(5_000_000));
+        assert_eq!(bytes("10k"), Ok(10_000));
+        for bad in ["", "0", "x", "5 parsecs", "-1", "1e9"] {
+            assert!(bytes(bad).is_err(), "{bad:?} was accepted");
+        }
+    }
+}

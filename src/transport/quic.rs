@@ -1,0 +1,226 @@
+//! Moves file data over QUIC beside an open WebRTC connection, on its socket and along its path.
+//!
+//! ```text
+//!   send_data ──▶ Sending ──┬─ QUIC is up ─────▶ Writer ─▶ uni streams of 1 MiB ─▶ Delivery ──┬──▶ inbox
+//!                           └─ otherwise ──────▶ data lane ──────────────────────▶ Reader ────┘
+//!                                                 ▲                                  │
+//!                  what was not delivered ────────┘ ◀───── Lost(id) / Got(id, …) ────┘
+//! ```
+//!
+//! Nothing above notices which way a frame took. Three rules make that so:
+//! 1. *Order.* The frames of a range arrive in order within each mebibyte of a file: a new stream, or the change to QUIC, begins only with a
+//!    frame that continues nothing or that starts at a multiple of 1 MiB.
+//! 2. *Nothing is lost.* The sender keeps each frame until the receiver has confirmed its stream. When QUIC dies it asks over
+//!    the data lane what was delivered, and sends the rest there before anything else.
+//! 3. *Nothing piles up.* Streams are read only while the inbox has room, and QUIC's windows bound what waits in front of it.
+//!
+//! Both sides present a certificate made for this connection and take only the one whose hash they were told over the
+//! connection they already trust.
+
+mod carrier;
+mod config;
+mod credentials;
+mod handover;
+mod receive;
+mod send;
+mod socket;
+mod unconfirmed;
+
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::{sync::watch, task::JoinHandle};
+use tracing::debug;
+
+#[cfg(test)]
+pub(super) use self::faults::Faults;
+use self::{carrier::Carrier, credentials::Credentials, handover::Handover, receive::Delivery, send::Sending};
+use super::{
+    DATA_HEADER_BYTES,
+    error::Lost,
+    inbox::{Ending, InboxSender},
+    socket::Sockets,
+    webrtc::Lane,
+};
+
+/// What the peer needs to know to recognise this side. Not secret, but it must come from whom one believes it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuicOffer {
+    /// SHA-256 of the DER certificate this side will present.
+    pub certificate_sha256: [u8; 32],
+}
+
+/// What carries file data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataPlane {
+    /// The WebRTC data channel.
+    DataChannel,
+    /// QUIC, on the socket and along the path of the WebRTC connection.
+    Quic,
+}
+
+/// Which side of the QUIC connection this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Client,
+    Server,
+}
+
+/// The two ways for file data of one connection.
+pub(super) struct Plane {
+    sockets: Arc<Sockets>,
+    ending: Ending,
+    lane: Lane,
+    sending: tokio::sync::Mutex<Sending>,
+    receiving: Mutex<Receiving>,
+    credentials: OnceLock<Option<Credentials>>,
+    /// The connection in use.
+    quic: watch::Sender<Option<noq::Connection>>,
+}
+
+/// The state that readers of the data lane look at, which may not wait.
+#[derive(Debug)]
+struct Receiving {
+    /// Until it is handed to the carrier, or the connection ends.
+    messages: Option<InboxSender>,
+    started: Option<Started>,
+    /// What arrived over QUIC: by the connection in use, or by the last one.
+    delivery: Option<Arc<Delivery>>,
+}
+
+#[derive(Debug)]
+struct Started {
+    carrier: Option<JoinHandle<()>>,
+    handover: Handover,
+}
+
+impl Plane {
+    pub(super) fn new(lane: Lane, sockets: Arc<Sockets>, messages: InboxSender, ending: Ending) -> Arc<Self> {
+        Arc::new(Self {
+            sending: tokio::sync::Mutex::new(Sending::new(lane.clone())),
+            receiving: Mutex::new(Receiving { messages: Some(messages), started: None, delivery: None }),
+            credentials: OnceLock::new(),
+            quic: watch::Sender::new(None),
+            sockets,
+            ending,
+            lane,
+        })
+    }
+
+    /// Makes a certificate, and keeps the peer's first packets from now on; `None` when that cannot be done.
+    pub(super) fn offer(&self) -> Option<QuicOffer> {
+        let credentials = self.credentials.get_or_init(|| {
+            Credentials::generate().inspect_err(|error| debug!(%error, "no certificate for QUIC")).ok()
+        });
+        let certificate_sha256 = credentials.as_ref()?.sha256();
+        self.sockets.expect_quic();
+        Some(QuicOffer { certificate_sha256 })
+    }
+
+    /// Starts to connect, and to connect again when that is lost. Does nothing the second time, or without an own offer.
+    pub(super) fn start(self: &Arc<Self>, role: Role, peer: QuicOffer) {
+        let Some(Some(credentials)) = self.credentials.get() else { return };
+        let mut receiving = self.receiving();
+        if receiving.started.is_some() {
+            return;
+        }
+        let Some(messages) = receiving.messages.take() else { return };
+        let (handover, questions, answers) = Handover::new();
+        let configs = match config::Configs::new(credentials, &peer) {
+            Ok(configs) => configs,
+            Err(error) => {
+                debug!(%error, "QUIC cannot be set up");
+                return;
+            }
+        };
+        let carrier = Carrier { plane: Arc::clone(self), role, configs, messages, answers: Some(answers) };
+        let answering = handover::answer(questions, self.lane.clone());
+        let carrier = tokio::spawn(async move {
+            tokio::join!(carrier.run(), answering);
+        });
+        receiving.started = Some(Started { carrier: Some(carrier), handover });
+    }
+
+    /// Sends a frame of file data.
+    ///
+    /// # Errors
+    /// The connection is over.
+    pub(super) async fn send_data(&self, header: [u8; DATA_HEADER_BYTES], payload: Bytes) -> Result<(), Lost> {
+        self.sending.lock().await.send(header, payload).await
+    }
+
+    /// Looks at a message of the data lane; returns it unless it was about a handover.
+    ///
+    /// # Errors
+    /// The peer broke the protocol.
+    pub(super) fn hear(&self, message: Bytes) -> Result<Option<Bytes>, Lost> {
+        let mut receiving = self.receiving();
+        let Receiving { started: Some(started), delivery, .. } = &mut *receiving else { return Ok(Some(message)) };
+        started.handover.hear(message, delivery.as_deref())
+    }
+
+    /// What carries file data at the moment.
+    pub(super) fn carries(&self) -> DataPlane {
+        if self.quic.borrow().is_some() { DataPlane::Quic } else { DataPlane::DataChannel }
+    }
+
+    /// The round trip as QUIC measures it, while it is in use.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.quic.borrow().as_ref()?.rtt(noq::PathId::ZERO)
+    }
+
+    /// Waits until the peer has confirmed everything that was sent over QUIC, or it is in the data lane.
+    pub(super) async fn drained(&self) {
+        loop {
+            let (unconfirmed, connection) = {
+                let mut sending = self.sending.lock().await;
+                match sending.finish_stream() {
+                    Some(waiting) => waiting,
+                    None => {
+                        // An error means that the connection is over, which ends the wait as well.
+                        let _ = sending.hand_over().await;
+                        return;
+                    }
+                }
+            };
+            tokio::select! {
+                () = unconfirmed.emptied() => return,
+                _ = connection.closed() => self.sending.lock().await.quic_lost(),
+            }
+        }
+    }
+
+    /// Waits, after the connection has ended, until QUIC has said so to the peer.
+    pub(super) async fn finished(&self) {
+        let carrier = {
+            let mut receiving = self.receiving();
+            receiving.messages = None;
+            receiving.started.as_mut().and_then(|started| started.carrier.take())
+        };
+        if let Some(carrier) = carrier {
+            // An error would be a panic, which has been reported.
+            let _ = carrier.await;
+        }
+        let mut receiving = self.receiving();
+        receiving.started = None;
+        receiving.delivery = None;
+    }
+
+    fn receiving(&self) -> MutexGuard<'_, Receiving> {
+        self.receiving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Plane {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plane").field("carries", &self.carries()).finish_non_exhaustive()
+    }
+}

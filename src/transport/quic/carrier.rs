@@ -1,0 +1,195 @@
+//! `Carrier`: connects along the route of the WebRTC connection, and again when that changes or the connection is lost.
+
+use std::{sync::Arc, time::Duration};
+
+use noq::{Connection, Endpoint, TokioRuntime, VarInt};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
+use tracing::debug;
+
+use super::{
+    Plane, Role,
+    config::{self, Configs},
+    credentials,
+    handover::{self, Got},
+    receive::{self, Delivery},
+    send::Writer,
+    socket::{Attachment, QuicSocket},
+    unconfirmed::Unconfirmed,
+};
+use crate::transport::{inbox::InboxSender, socket::Route};
+
+/// Keeps a QUIC connection beside the WebRTC one.
+pub(super) struct Carrier {
+    pub(super) plane: Arc<Plane>,
+    pub(super) role: Role,
+    pub(super) configs: Configs,
+    pub(super) messages: InboxSender,
+    /// Until the first connection is up.
+    pub(super) answers: Option<mpsc::Receiver<Got>>,
+}
+
+impl Carrier {
+    /// Runs until the WebRTC connection is over, or QUIC is given up.
+    pub(super) async fn run(mut self) {
+        let ending = self.plane.ending.clone();
+        let mut routes = self.plane.sockets.routes();
+        let mut failures = 0;
+        while failures < MAX_FAILURES {
+            let Some(route) = next_route(&mut routes).await else { return };
+            let start = Instant::now();
+            let Some(attempt) = Attempt::new(&route, self.role, &self.configs) else { return };
+            let connected = tokio::select! {
+                _ = ending.wait() => None,
+                connected = attempt.connect(&route, self.role, &self.configs) => connected,
+            };
+            if let Some(connection) = connected {
+                debug!(remote = %route.remote, "QUIC is up");
+                self.carry(&connection, &route, &mut routes).await;
+                debug!(reason = ?connection.close_reason(), "QUIC is down");
+            }
+            attempt.close().await;
+            failures = if start.elapsed() > STEADY { 0 } else { failures + 1 };
+            tokio::select! {
+                _ = ending.wait() => return,
+                () = sleep(PAUSE * failures * failures) => {}
+            }
+        }
+        debug!("QUIC is given up");
+    }
+
+    /// Carries data until the connection is lost or the route changes, and hands over to the data lane.
+    async fn carry(&mut self, connection: &Connection, route: &Route, routes: &mut watch::Receiver<Option<Route>>) {
+        let (Some(id), Ok(confirming)) = (handover::connection_id(connection), connection.open_uni().await) else {
+            return;
+        };
+        let plane = Arc::clone(&self.plane);
+        let unconfirmed = Arc::new(Unconfirmed::default());
+        let (delivery, confirmed) = Delivery::new(id, connection.clone(), self.messages.clone());
+        let delivery = Arc::new(delivery);
+        plane.receiving().delivery = Some(Arc::clone(&delivery));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(receive::send_confirmations(confirming, confirmed));
+        tasks.spawn(delivery.run(Arc::clone(&unconfirmed), plane.ending.clone()));
+
+        let mut answers = self.answers.take();
+        let lost = async {
+            plane.sending.lock().await.use_quic(Writer::new(connection.clone(), id, unconfirmed), answers.take());
+            plane.quic.send_replace(Some(connection.clone()));
+            tokio::select! {
+                _ = plane.ending.wait() => {}
+                () = leaves(routes, route) => debug!("the route has changed"),
+            }
+        };
+        tokio::select! {
+            _ = connection.closed() => {}
+            () = lost => {}
+        }
+        self.answers = answers;
+        plane.quic.send_replace(None);
+        connection.close(VarInt::from_u32(0), b"");
+        let mut sending = plane.sending.lock().await;
+        sending.quic_lost();
+        // An error means that the WebRTC connection is over as well.
+        let _ = sending.hand_over().await;
+        drop(sending);
+        tasks.shutdown().await;
+    }
+}
+
+/// An endpoint on the socket of a route.
+struct Attempt {
+    endpoint: Endpoint,
+    attachment: Attachment,
+}
+
+impl Attempt {
+    fn new(route: &Route, role: Role, configs: &Configs) -> Option<Self> {
+        let socket = QuicSocket::attach(route, config::max_segments(route))?;
+        let attachment = socket.attachment();
+        let server = match role {
+            Role::Client => None,
+            Role::Server => Some(configs.server(route)),
+        };
+        let runtime = Arc::new(TokioRuntime);
+        let endpoint = Endpoint::new_with_abstract_socket(config::endpoint(), server, Box::new(socket), runtime);
+        let endpoint = endpoint.inspect_err(|error| debug!(%error, "no QUIC endpoint")).ok()?;
+        Some(Self { endpoint, attachment })
+    }
+
+    async fn connect(&self, route: &Route, role: Role, configs: &Configs) -> Option<Connection> {
+        let connecting = async {
+            match role {
+                Role::Client => {
+                    let connecting = self.endpoint.connect_with(configs.client(route), route.remote, credentials::NAME);
+                    match connecting {
+                        Ok(connecting) => {
+                            connecting.await.inspect_err(|error| debug!(%error, "no QUIC connection")).ok()
+                        }
+                        Err(error) => {
+                            debug!(%error, "no QUIC connection");
+                            None
+                        }
+                    }
+                }
+                Role::Server => accept(&self.endpoint).await,
+            }
+        };
+        let limit = match role {
+            Role::Client => CONNECT_LIMIT,
+            Role::Server => ACCEPT_LIMIT,
+        };
+        timeout(limit, connecting).await.ok().flatten()
+    }
+
+    /// Tells the peer, and leaves the socket to WebRTC.
+    async fn close(self) {
+        self.endpoint.close(VarInt::from_u32(0), b"");
+        let _ = timeout(CLOSE_LIMIT, self.endpoint.wait_all_draining()).await;
+        drop(self.attachment);
+    }
+}
+
+/// Waits for a client that proves to be the peer.
+async fn accept(endpoint: &Endpoint) -> Option<Connection> {
+    loop {
+        match endpoint.accept().await?.await {
+            Ok(connection) => return Some(connection),
+            Err(error) => debug!(%error, "a QUIC client is refused"),
+        }
+    }
+}
+
+/// Waits until there is a route; `None` when there will be none.
+async fn next_route(routes: &mut watch::Receiver<Option<Route>>) -> Option<Route> {
+    routes.wait_for(Option::is_some).await.ok()?.clone()
+}
+
+/// Waits until the nominated pair is another one.
+async fn leaves(routes: &mut watch::Receiver<Option<Route>>, route: &Route) {
+    let is_other = |now: &Option<Route>| now.as_ref().is_some_and(|now| !now.is_same(route));
+    if routes.wait_for(is_other).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// How long a client tries. Data goes over the data channel meanwhile.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// How long a server waits for its client, which may try twice in that time.
+const ACCEPT_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long the last words may take.
+const CLOSE_LIMIT: Duration = Duration::from_millis(200);
+
+/// A connection that lived this long was worth it.
+const STEADY: Duration = Duration::from_secs(30);
+
+/// Attempts in a row that may fail before QUIC is given up.
+const MAX_FAILURES: u32 = 4;
+
+/// Waits this long after the first failure, four times that after the second, and so on.
+const PAUSE: Duration = Duration::from_millis(250);

@@ -1,0 +1,55 @@
+//! A path that treats QUIC badly, for tests.
+
+use std::{
+    io,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use noq::udp::Transmit;
+
+/// What becomes of datagrams (or trains of them) that QUIC sends.
+#[derive(Debug)]
+pub(in crate::transport) struct Faults {
+    sent: AtomicUsize,
+    /// How many of them pass.
+    passing: AtomicUsize,
+    corrupting: AtomicBool,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self { sent: AtomicUsize::new(0), passing: AtomicUsize::new(usize::MAX), corrupting: AtomicBool::new(false) }
+    }
+}
+
+impl Faults {
+    /// Lets so many pass from now on, and drops the rest.
+    pub(in crate::transport) fn drop_after(&self, count: usize) {
+        self.sent.store(0, Ordering::Relaxed);
+        self.passing.store(count, Ordering::Relaxed);
+    }
+
+    /// Flips a bit in every tenth.
+    pub(in crate::transport) fn corrupt(&self) {
+        self.corrupting.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn send(
+        &self,
+        transmit: &Transmit<'_>,
+        send: impl FnOnce(&Transmit<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let sent = self.sent.fetch_add(1, Ordering::Relaxed);
+        if sent >= self.passing.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        if !self.corrupting.load(Ordering::Relaxed) || !sent.is_multiple_of(10) {
+            return send(transmit);
+        }
+        let mut contents = transmit.contents.to_vec();
+        if let Some(byte) = contents.last_mut() {
+            *byte ^= 1;
+        }
+        send(&Transmit { contents: &contents, ..*transmit })
+    }
+}

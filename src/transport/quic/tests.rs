@@ -1,0 +1,334 @@
+//! Two connections in one process whose file data moves over QUIC, or tries to.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use sha2::{Digest, Sha256};
+use tokio::time::{Instant, timeout};
+
+use super::*;
+use crate::transport::{Channel, DialEvent, Dialing, Incoming, TransportConfig};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn much_data_arrives_whole_over_quic_and_in_order_within_each_block() {
+    let (guest, mut host) = connect().await;
+    start(&guest, &host).await;
+    up(&guest).await;
+    let bytes = 256 << 20;
+    let sending = send_file(&guest, 0, bytes);
+    assert_eq!(receive_file(&mut host, bytes, |_| {}).await, hash_of(bytes));
+    sending.await.unwrap();
+    assert_eq!(guest.path().await.unwrap().data_plane, DataPlane::Quic);
+    guest.close().await;
+    assert_eq!(next(&mut host).await, Incoming::Lost(Lost::ClosedByPeer));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quic_comes_up_over_either_family_while_the_data_channel_carries_data_already() {
+    for family in ["127.0.0.1", "::1"] {
+        let (guest, mut host) = connect_by(&loopback(), |candidate| candidate.contains(&format!(" {family} "))).await;
+        // Both directions at once, each from one side's first byte.
+        let sending = send_file(&host, 0, 8 << 20);
+        start(&guest, &host).await;
+        let mut guest = guest;
+        assert_eq!(receive_file(&mut guest, 8 << 20, |_| {}).await, hash_of(8 << 20));
+        sending.await.unwrap();
+        up(&guest).await;
+        up(&host).await;
+        let sending = send_file(&guest, 0, 8 << 20);
+        assert_eq!(receive_file(&mut host, 8 << 20, |_| {}).await, hash_of(8 << 20));
+        sending.await.unwrap();
+        let path = guest.path().await.unwrap();
+        assert_eq!(path.remote.unwrap().ip().to_string(), family);
+        assert!(path.round_trip.unwrap() < Duration::from_secs(1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_small_frames_arrive_each_once() {
+    let (guest, mut host) = connect().await;
+    start(&guest, &host).await;
+    up(&guest).await;
+    let sender = guest.sender();
+    let sending = tokio::spawn(async move {
+        for entry in 0..40_000_u32 {
+            let mut header = [0; DATA_HEADER_BYTES];
+            header[..4].copy_from_slice(&entry.to_be_bytes());
+            sender.send_data(header, Bytes::from_static(b"x")).await.unwrap();
+        }
+        guest
+    });
+    let mut seen = HashSet::new();
+    while seen.len() < 40_000 {
+        let Incoming::Data(message) = next(&mut host).await else { panic!("the connection ended") };
+        assert!(seen.insert(message[..4].to_vec()));
+    }
+    assert_eq!(sending.await.unwrap().data_plane(), DataPlane::Quic);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_does_not_read_stops_the_sender_and_loses_nothing() {
+    let (guest, mut host) = connect().await;
+    start(&guest, &host).await;
+    up(&guest).await;
+    let bytes = 160 << 20;
+    let sending = send_file(&guest, 0, bytes);
+    // Windows and buffers together hold less than half of it.
+    assert!(
+        timeout(Duration::from_secs(3), async {
+            while !sending.is_finished() {
+                tokio::task::yield_now().await
+            }
+        })
+        .await
+        .is_err()
+    );
+    assert_eq!(receive_file(&mut host, bytes, |_| {}).await, hash_of(bytes));
+    sending.await.unwrap();
+    assert_eq!(guest.data_plane(), DataPlane::Quic);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_certificate_than_the_announced_one_is_refused_by_either_side() {
+    for forge_guest in [true, false] {
+        let (guest, mut host) = connect().await;
+        let (mut from_guest, mut from_host) = (guest.quic_offer().await.unwrap(), host.quic_offer().await.unwrap());
+        let forged = if forge_guest { &mut from_guest } else { &mut from_host };
+        forged.certificate_sha256[31] ^= 1;
+        guest.start_quic(from_host);
+        host.start_quic(from_guest);
+        let sending = send_file(&guest, 0, 32 << 20);
+        assert_eq!(receive_file(&mut host, 32 << 20, |_| {}).await, hash_of(32 << 20));
+        sending.await.unwrap();
+        // A client learns of the refusal only after it believes to be connected; the other side never does.
+        assert_eq!(host.data_plane(), DataPlane::DataChannel);
+        if !forge_guest {
+            assert_eq!(guest.data_plane(), DataPlane::DataChannel);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_quic_is_blocked_the_data_channel_carries_everything_without_delay() {
+    let (guest, mut host) = connect().await;
+    faults(&guest).drop_after(0);
+    start(&guest, &host).await;
+    let begin = Instant::now();
+    let sending = send_file(&guest, 0, 16 << 20);
+    assert_eq!(receive_file(&mut host, 16 << 20, |_| {}).await, hash_of(16 << 20));
+    sending.await.unwrap();
+    // An attempt takes three seconds to fail.
+    assert!(begin.elapsed() < Duration::from_millis(2500), "{:?}", begin.elapsed());
+    assert_eq!(guest.data_plane(), DataPlane::DataChannel);
+    guest.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_quic_is_cut_in_the_middle_the_data_channel_goes_on_and_nothing_is_lost() {
+    let (guest, mut host) = connect().await;
+    start(&guest, &host).await;
+    up(&guest).await;
+    let bytes = 96 << 20;
+    let sending = send_file(&guest, 0, bytes);
+    let cut = faults(&guest);
+    assert_eq!(
+        receive_file(&mut host, bytes, |left| if left == bytes / 2 {
+            cut.drop_after(0)
+        })
+        .await,
+        hash_of(bytes)
+    );
+    sending.await.unwrap();
+    assert_eq!(guest.data_plane(), DataPlane::DataChannel);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quic_comes_back_when_the_way_is_free_again() {
+    let (guest, mut host) = connect().await;
+    start(&guest, &host).await;
+    up(&guest).await;
+    let bytes = 96 << 20;
+    for (from, by_sender) in [(0, true), (bytes, false)] {
+        let sending = send_file(&guest, from, from + bytes);
+        let killed = if by_sender { guest.plane() } else { host.plane() }.quic.borrow().clone().unwrap();
+        let kill = |left| {
+            if left == bytes / 2 {
+                killed.close(noq::VarInt::from_u32(1), b"test")
+            }
+        };
+        assert_eq!(receive_part(&mut host, from, bytes, kill).await, hash_of_part(from, bytes));
+        sending.await.unwrap();
+        up(&guest).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn corrupted_datagrams_cost_time_only() {
+    let (guest, mut host) = connect().await;
+    start(&guest, &host).await;
+    up(&guest).await;
+    faults(&guest).corrupt();
+    let sending = send_file(&guest, 0, 16 << 20);
+    assert_eq!(receive_file(&mut host, 16 << 20, |_| {}).await, hash_of(16 << 20));
+    sending.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_arrives_even_when_the_sender_closes_at_once() {
+    let (guest, mut host) = connect().await;
+    start(&guest, &host).await;
+    up(&guest).await;
+    send_file(&guest, 0, 8 << 20).await.unwrap();
+    let closing = tokio::spawn(guest.close());
+    assert_eq!(receive_file(&mut host, 8 << 20, |_| {}).await, hash_of(8 << 20));
+    assert_eq!(next(&mut host).await, Incoming::Lost(Lost::ClosedByPeer));
+    closing.await.unwrap();
+}
+
+#[test]
+fn nothing_is_left_of_a_connection_however_it_ends() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let addresses = runtime.block_on(async {
+        let (guest, host) = connect().await;
+        start(&guest, &host).await;
+        up(&guest).await;
+        let path = guest.path().await.unwrap();
+        drop(guest);
+        host.close().await;
+        let (guest, host) = connect().await;
+        start(&guest, &host).await;
+        // In the middle of the handshake.
+        drop((guest, host));
+        [path.local.unwrap(), path.remote.unwrap()]
+    });
+    let start = std::time::Instant::now();
+    while runtime.metrics().num_alive_tasks() > 0 {
+        assert!(start.elapsed() < Duration::from_secs(10), "{} tasks left", runtime.metrics().num_alive_tasks());
+        std::thread::yield_now();
+    }
+    for address in addresses {
+        std::net::UdpSocket::bind(address).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quic_that_is_switched_off_is_not_offered() {
+    let (guest, host) = connect_by(&TransportConfig { quic: false, ..loopback() }, |_| true).await;
+    assert_eq!(guest.quic_offer().await, None);
+    assert_eq!(host.quic_offer().await, None);
+    host.start_quic(QuicOffer { certificate_sha256: [0; 32] });
+    assert_eq!(host.data_plane(), DataPlane::DataChannel);
+}
+
+fn loopback() -> TransportConfig {
+    TransportConfig { loopback: true, ..TransportConfig::default() }
+}
+
+fn faults(channel: &Channel) -> &Faults {
+    &channel.plane().sockets.faults
+}
+
+async fn connect() -> (Channel, Channel) {
+    connect_by(&loopback(), |_| true).await
+}
+
+/// Connects by those candidates that are `wanted`.
+async fn connect_by(config: &TransportConfig, wanted: impl Fn(&str) -> bool) -> (Channel, Channel) {
+    let mut host = Dialing::prepare(config).await.unwrap();
+    let (mut guest, offer) = Dialing::offer(config).await.unwrap();
+    let answer = host.answer(&offer).await.unwrap();
+    guest.accept_answer(&answer).await.unwrap();
+    let (mut guest_open, mut host_open) = (false, false);
+    while !(guest_open && host_open) {
+        let (from_guest, event) = tokio::select! {
+            event = guest.next_event() => (true, event),
+            event = host.next_event() => (false, event),
+            () = tokio::time::sleep(Duration::from_secs(20)) => panic!("not open after 20 s"),
+        };
+        match event {
+            DialEvent::LocalCandidate(candidate) if !wanted(&candidate.candidate) => {}
+            DialEvent::LocalCandidate(candidate) if from_guest => host.add_candidate(&candidate).await,
+            DialEvent::LocalCandidate(candidate) => guest.add_candidate(&candidate).await,
+            DialEvent::GatheringDone => {}
+            DialEvent::Open if from_guest => guest_open = true,
+            DialEvent::Open => host_open = true,
+            DialEvent::Failed(error) => panic!("{error}"),
+        }
+    }
+    (guest.into_channel().unwrap(), host.into_channel().unwrap())
+}
+
+async fn start(guest: &Channel, host: &Channel) {
+    let (from_guest, from_host) = (guest.quic_offer().await.unwrap(), host.quic_offer().await.unwrap());
+    guest.start_quic(from_host);
+    host.start_quic(from_guest);
+}
+
+async fn up(channel: &Channel) {
+    let start = Instant::now();
+    while channel.data_plane() != DataPlane::Quic {
+        assert!(start.elapsed() < Duration::from_secs(10), "QUIC does not come up");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// The byte at a place of the file that is sent.
+fn block(offset: u64) -> Bytes {
+    let seed = (offset / PAYLOAD) as u8;
+    (0..PAYLOAD as usize).map(|index| (index as u8).wrapping_mul(31) ^ seed).collect()
+}
+
+fn hash_of(bytes: u64) -> [u8; 32] {
+    hash_of_part(0, bytes)
+}
+
+fn hash_of_part(from: u64, bytes: u64) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for offset in (from..from + bytes).step_by(PAYLOAD as usize) {
+        hash.update(block(offset));
+    }
+    hash.finalize().into()
+}
+
+fn send_file(channel: &Channel, from: u64, to: u64) -> JoinHandle<()> {
+    let sender = channel.sender();
+    tokio::spawn(async move {
+        for offset in (from..to).step_by(PAYLOAD as usize) {
+            let mut header = [0; DATA_HEADER_BYTES];
+            header[4..].copy_from_slice(&offset.to_be_bytes());
+            sender.send_data(header, block(offset)).await.unwrap();
+        }
+    })
+}
+
+async fn receive_file(channel: &mut Channel, bytes: u64, progress: impl FnMut(u64)) -> [u8; 32] {
+    receive_part(channel, 0, bytes, progress).await
+}
+
+/// Receives a part of a file whose frames must come in order within each block, each once; returns its hash.
+async fn receive_part(channel: &mut Channel, from: u64, bytes: u64, mut progress: impl FnMut(u64)) -> [u8; 32] {
+    let mut part = vec![0; bytes as usize];
+    let mut next_of_block: HashMap<u64, u64> = HashMap::new();
+    let mut left = bytes;
+    while left > 0 {
+        let Incoming::Data(message) = next(channel).await else { panic!("the connection ended with {left} to go") };
+        let offset = u64::from_be_bytes(message[4..12].try_into().unwrap());
+        let payload = &message[DATA_HEADER_BYTES..];
+        let expected = next_of_block.entry(offset >> 20).or_insert(offset >> 20 << 20);
+        assert_eq!(offset, *expected, "out of order, or twice");
+        *expected += payload.len() as u64;
+        part[(offset - from) as usize..][..payload.len()].copy_from_slice(payload);
+        left -= payload.len() as u64;
+        progress(left);
+    }
+    Sha256::digest(&part).into()
+}
+
+async fn next(channel: &mut Channel) -> Incoming {
+    timeout(Duration::from_secs(30), channel.next()).await.expect("nothing arrived within 30 s")
+}
+
+/// A divisor of the block, so that frames start where blocks do.
+const PAYLOAD: u64 = 32 << 10;

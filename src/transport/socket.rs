@@ -1,0 +1,172 @@
+//! One UDP socket for two protocols: WebRTC and QUIC tell their datagrams apart by the first byte (RFC 9443).
+//!
+//! Whoever reads the socket keeps its own datagrams where they are and queues the other's. WebRTC reads until QUIC is
+//! attached and again once it is detached; in between QUIC does, since most bytes are its own and are then not copied.
+
+mod demux;
+mod route;
+
+use std::{
+    io::{self, IoSliceMut},
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+use noq::udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use tokio::{io::Interest, net::UdpSocket};
+
+use self::demux::{Demux, divert};
+pub(super) use self::{
+    demux::Reader,
+    route::{Route, Sockets},
+};
+
+/// A socket that both protocols use. WebRTC owns it; QUIC holds weak references, so that it is gone when WebRTC closes.
+#[derive(Debug)]
+pub(super) struct SharedSocket {
+    io: UdpSocket,
+    state: UdpSocketState,
+    local: SocketAddr,
+    sockets: Arc<Sockets>,
+    demux: Mutex<Demux>,
+}
+
+impl SharedSocket {
+    /// Takes over a bound socket. Needs a Tokio runtime.
+    ///
+    /// # Errors
+    /// The system refuses to make it non-blocking or to set its options.
+    pub(super) fn new(socket: std::net::UdpSocket, sockets: Arc<Sockets>) -> io::Result<Arc<Self>> {
+        socket.set_nonblocking(true)?;
+        let local = socket.local_addr()?;
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        let io = UdpSocket::from_std(socket)?;
+        Ok(Arc::new(Self { io, state, local, sockets, demux: Mutex::new(Demux::default()) }))
+    }
+
+    pub(super) fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Datagrams that one call to the system sends at most.
+    pub(super) fn max_send_segments(&self) -> usize {
+        self.state.max_gso_segments().get()
+    }
+
+    /// Datagrams that one buffer receives at most.
+    pub(super) fn max_receive_segments(&self) -> usize {
+        self.state.gro_segments().get()
+    }
+
+    pub(super) fn may_fragment(&self) -> bool {
+        self.state.may_fragment()
+    }
+
+    /// Lets QUIC read from now on; what was attached before is cut off. Returns the name to read under.
+    pub(super) fn attach_quic(&self) -> Reader {
+        self.demux().attach_quic()
+    }
+
+    /// Ends what was attached under this name, and lets WebRTC read again.
+    pub(super) fn detach_quic(&self, reader: Reader) {
+        self.demux().detach_quic(reader);
+    }
+
+    /// Sends for WebRTC, which has the one place for a waiting task that the socket offers.
+    pub(super) fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<()>> {
+        self.sockets.note_sent(self, transmit);
+        loop {
+            ready!(self.io.poll_send_ready(cx))?;
+            match self.try_send(transmit) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => return Poll::Ready(sent),
+            }
+        }
+    }
+
+    /// Sends if the system has room now.
+    pub(super) fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        self.io.try_io(Interest::WRITABLE, || self.state.try_send(UdpSockRef::from(&self.io), transmit))
+    }
+
+    /// Waits until the system may have room.
+    pub(super) async fn writable(&self) -> io::Result<()> {
+        self.io.writable().await
+    }
+
+    /// Receives what belongs to `reader`; never returns zero messages.
+    pub(super) fn poll_recv(
+        &self,
+        reader: Reader,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        metas: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            if let Some(count) = ready!(self.demux().turn(reader, cx, bufs, metas)) {
+                return Poll::Ready(Ok(count));
+            }
+            ready!(self.io.poll_recv_ready(cx))?;
+            let received = self.io.try_io(Interest::READABLE, || {
+                match self.state.recv(UdpSockRef::from(&self.io), bufs, metas) {
+                    // What `try_io` needs to be told to forget that the socket was readable.
+                    Ok(0) => Err(io::ErrorKind::WouldBlock.into()),
+                    received => received,
+                }
+            });
+            match received {
+                Ok(count) => match self.sort(reader, count, bufs, metas) {
+                    0 => {}
+                    kept => return Poll::Ready(Ok(kept)),
+                },
+                // An ICMP error of some datagram sent before says nothing about the socket.
+                Err(error) if is_transient(error.kind()) => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// Moves what is the other's to its queue; returns how many messages are left, at the front.
+    fn sort(&self, reader: Reader, count: usize, bufs: &mut [IoSliceMut<'_>], metas: &mut [RecvMeta]) -> usize {
+        let mut kept = 0;
+        for index in 0..count {
+            let mut meta = metas[index];
+            meta.stride = meta.stride.max(1);
+            let is_own = |datagram: &[u8]| self.sockets.is_quic(datagram, meta.addr) == reader.is_quic();
+            if !bufs[index][..meta.len].chunks(meta.stride).all(is_own) {
+                let (own, foreign) = divert(&mut bufs[index][..meta.len], meta.stride, is_own);
+                let mut theirs = meta;
+                theirs.len = foreign.len();
+                self.demux().queue(!reader.is_quic(), theirs, foreign);
+                meta.len = own;
+            }
+            if meta.len == 0 {
+                continue;
+            }
+            if kept != index {
+                let (front, back) = bufs.split_at_mut(index);
+                front[kept][..meta.len].copy_from_slice(&back[0][..meta.len]);
+            }
+            metas[kept] = meta;
+            kept += 1;
+        }
+        kept
+    }
+
+    #[cfg(test)]
+    pub(super) fn faults(&self) -> &super::quic::Faults {
+        &self.sockets.faults
+    }
+
+    fn demux(&self) -> MutexGuard<'_, Demux> {
+        self.demux.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_transient(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{
+        ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkUnreachable, WouldBlock,
+    };
+    [ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkUnreachable, WouldBlock].contains(&kind)
+}

@@ -1,0 +1,72 @@
+//! A shared socket as the library sees it.
+
+use std::{
+    io::{self, IoSliceMut},
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use noq::udp;
+use webrtc::runtime::{AsyncUdpSocket, EcnCodepoint, RecvMeta, Transmit};
+
+use crate::transport::socket::{Reader, SharedSocket};
+
+/// The library's handle of a socket, and the one that owns it.
+#[derive(Debug)]
+pub(super) struct WebrtcSocket(pub(super) Arc<SharedSocket>);
+
+impl AsyncUdpSocket for WebrtcSocket {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.0.local())
+    }
+
+    fn max_gso_segments(&self) -> usize {
+        self.0.max_send_segments()
+    }
+
+    fn max_gro_segments(&self) -> usize {
+        self.0.max_receive_segments()
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+        let converted = udp::Transmit {
+            destination: transmit.destination,
+            ecn: transmit.ecn.map(|ecn| match ecn {
+                EcnCodepoint::Ect0 => udp::EcnCodepoint::Ect0,
+                EcnCodepoint::Ect1 => udp::EcnCodepoint::Ect1,
+                EcnCodepoint::Ce => udp::EcnCodepoint::Ce,
+            }),
+            contents: transmit.contents,
+            segment_size: transmit.segment_size,
+            src_ip: transmit.src_ip,
+        };
+        self.0.poll_send(cx, &converted).map_ok(|()| transmit.contents.len())
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        metas: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        let mut received = [udp::RecvMeta::default(); udp::BATCH_SIZE];
+        let room = metas.len().min(received.len());
+        let count = ready!(self.0.poll_recv(Reader::Webrtc, cx, bufs, &mut received[..room]))?;
+        for (meta, received) in metas.iter_mut().zip(&received[..count]) {
+            *meta = RecvMeta::default();
+            meta.addr = received.addr;
+            meta.len = received.len;
+            meta.stride = received.stride;
+            meta.ecn = received.ecn.map(|ecn| match ecn {
+                udp::EcnCodepoint::Ect0 => EcnCodepoint::Ect0,
+                udp::EcnCodepoint::Ect1 => EcnCodepoint::Ect1,
+                udp::EcnCodepoint::Ce => EcnCodepoint::Ce,
+            });
+            meta.dst_ip = received.dst_ip;
+            meta.interface_index = received.interface_index;
+            meta.timestamp = received.timestamp;
+        }
+        Poll::Ready(Ok(count))
+    }
+}

@@ -1,0 +1,21 @@
+//! The program as people, scripts, hostile servers and hostile peers meet it: the real binary, driven from outside.
+//!
+//! Each test has its own home, folders and server on a port of its own. Names that begin with `b_` and a number are the
+//! cases of the threat model.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "the helpers of tests are tests too, and fail where something else comes than what was expected"
+)]
+
+mod bind;
+mod codes;
+mod harness;
+mod hostile_names;
+mod hostile_receiver;
+mod hostile_sender;
+mod hostile_server;
+mod stop;
+mod terminal;
+mod transfer;
