@@ -9,7 +9,7 @@
 //!                                                   └─ ends with Incoming::Lost, exactly once and for ever
 //! ```
 //!
-//! File data may move over [QUIC](quic) on the same socket; that is up to both sides and invisible but for its speed.
+//! File data may move over QUIC on the same socket; that is up to both sides and invisible but for its speed.
 //!
 //! This is the only place that names the WebRTC and QUIC libraries. It knows nothing of frames, files or keys: two ordered, reliable
 //! lanes (`ctl` and `data`), the certificates in use, and when it is over.

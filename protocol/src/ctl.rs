@@ -9,7 +9,7 @@ use crate::hash::Hash;
 use crate::limits::{ACCEPT_RUNS_MAX, CTL_FRAME_BYTES_MAX, HASHES_PER_FRAME_MAX, WANT_RANGES_MAX};
 use crate::offer::{Entry, EntryId};
 
-/// One control frame. DESIGN: the table in `ARCHITECTURE.md`, "On the data channels".
+/// One control frame, see the table in `ARCHITECTURE.md`, "On the data channels".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "t", rename_all = "snake_case")]
 pub enum Ctl {

@@ -95,9 +95,14 @@ impl Pace {
     async fn wait_for(&mut self, bytes: usize) {
         sleep_until(self.free_at).await;
         let cost = Duration::from_secs_f64(bytes as f64 / self.bytes_per_second);
-        self.free_at = self.free_at.max(Instant::now()) + cost;
+        // Time lost by waking up late may be made up for, a pause may not.
+        let earliest = Instant::now().checked_sub(CATCH_UP).unwrap_or(self.free_at);
+        self.free_at = self.free_at.max(earliest) + cost;
     }
 }
+
+/// How far behind its pace a limited sender may be and still catch up.
+const CATCH_UP: Duration = Duration::from_millis(50);
 
 /// Control frames that may wait: an offer of 100,000 entries takes about 2,000.
 const CTL_QUEUE: usize = 4096;

@@ -1,6 +1,6 @@
 //! The sink: puts verified chunks into part files and gives complete files their names.
 //!
-//! Order of events for a file (SECURITY.md R10): every chunk verified and written to `.p2pshare-*.part`, then fsync, mode
+//! Order of events for a file: every chunk verified and written to `.p2pshare-*.part`, then fsync, mode
 //! and time, rename without replacing, fsync of the folder, and only then the outcome. Whatever carries a final name
 //! is complete and verified.
 

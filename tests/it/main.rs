@@ -9,6 +9,7 @@
     reason = "the helpers of tests are tests too, and fail where something else comes than what was expected"
 )]
 
+mod architecture;
 mod bind;
 mod codes;
 mod contract;
@@ -21,3 +22,4 @@ mod hostile_server;
 mod stop;
 mod terminal;
 mod transfer;
+mod words;

@@ -215,6 +215,19 @@ fn b_048_nobody_takes_a_room_without_its_token() {
 }
 
 #[test]
+fn an_agreed_nameplate_is_claimed_by_one_host_and_can_be_claimed_again_when_its_share_ends() {
+    let mut net = Net::new();
+    let (host, other) = (net.connect(), net.connect());
+    let agreed = || Create { room: Some(room("77")), ..code() };
+    assert_eq!(net.create(host, agreed()).as_str(), "77");
+    net.receive(other, agreed());
+    net.expect_error(other, ErrorCode::Taken, Some(room("77")), None);
+    net.receive(host, ClientMessage::Bye { room: None });
+    net.drain();
+    assert_eq!(net.create(other, agreed()).as_str(), "77");
+}
+
+#[test]
 fn a_server_of_many_can_mark_its_nameplates() {
     let rooms = Rooms::new(Limits::default(), [1; 32]).with_last_digit(7);
     let mut net = Net { rooms, now: Instant::now() };

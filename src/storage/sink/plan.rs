@@ -39,7 +39,7 @@ pub(super) struct Planned {
     pub(super) entries: Entries,
 }
 
-/// Room that is left on the disk for others, in bytes (SECURITY.md R11).
+/// Room that is left on the disk for others, in bytes.
 const RESERVE_BYTES: u64 = 64 << 20;
 
 pub(super) fn plan(
@@ -206,7 +206,7 @@ fn identities(offer: &Offer) -> Vec<Identity> {
         .collect()
 }
 
-/// A day from now in nanoseconds since 1970: no file claims to be newer (SECURITY.md R8).
+/// A day from now in nanoseconds since 1970: no file claims to be newer.
 pub(super) fn latest_mtime() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_nanos()).unwrap_or(i64::MAX).saturating_add(86_400_000_000_000)

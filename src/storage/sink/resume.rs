@@ -1,4 +1,4 @@
-//! Resume: what an earlier run left is found, hashed anew, and only then counts (SECURITY.md R15).
+//! Resume: what an earlier run left is found, hashed anew, and only then counts.
 
 use std::collections::HashSet;
 use std::fs::File;

@@ -10,6 +10,7 @@ import type { JoinStep } from "../session/joining.ts";
 export const words = {
   name: "p2pshare",
   tagline: "Files go straight from one device to the other.",
+  sendTitle: "Send files",
   dropTitle: "Drop files here",
   dropHint: "or choose, or paste",
   chooseFiles: "Choose files",
@@ -98,7 +99,7 @@ export const words = {
   percent: (percent: number) => `${percent} percent`,
 
   received: "Received",
-  receivedText: (count: number, size: string) => `${count === 1 ? "1 file" : `${count} files`}, ${size}, verified`,
+  receivedText: (count: number, size: string) => `${count === 1 ? "1 file" : `${count} files`}, ${size}, verified.`,
   saved: "Look in your downloads.",
   saveAgain: "Save again",
   saveOne: (name: string) => `Save ${name}`,
@@ -106,7 +107,7 @@ export const words = {
   copied: "Copied",
   skipped: (count: number) => (count === 1 ? "1 file was left out." : `${count} files were left out.`),
   sent: "Sent",
-  sentText: (count: number, size: string) => `${count === 1 ? "1 file" : `${count} files`}, ${size}, arrived and verified`,
+  sentText: (count: number, size: string) => `${count === 1 ? "1 file" : `${count} files`}, ${size}, arrived and verified.`,
   textReceived: "Text",
 
   inboxTitle: (name: string) => (name === "" ? "Send to the other side" : `Send to ${name}`),

@@ -130,8 +130,8 @@ function picker(state: State, app: App, isHome: boolean): Child {
   const isEmpty = state.items.length === 0;
   return [
     h("div", { class: isEmpty ? "drop" : "drop slim" },
-      isEmpty && h("h1", {}, words.dropTitle),
-      isEmpty && h("p", { class: "quiet" }, words.dropHint),
+      isEmpty && h("h1", {}, isTouch() ? words.sendTitle : words.dropTitle),
+      isEmpty && !isTouch() && h("p", { class: "quiet" }, words.dropHint),
       h("div", { class: "buttons" },
         choose("files", isEmpty ? words.chooseFiles : words.addMore, false),
         canChooseFolder() && choose("folder", words.chooseFolder, true),
@@ -140,6 +140,11 @@ function picker(state: State, app: App, isHome: boolean): Child {
     ),
     !isEmpty && itemList(state.items, app),
   ];
+}
+
+/** Whether there is nothing to drop with. */
+function isTouch(): boolean {
+  return matchMedia("(hover: none) and (pointer: coarse)").matches;
 }
 
 function canChooseFolder(): boolean {
@@ -158,11 +163,11 @@ function itemList(items: readonly Item[], app: App): Child {
   }
   const total = items.reduce((sum, item) => sum + (item.file?.size ?? 0), 0);
   return [
-    h("h2", { class: "list-title" }, words.toSend, h("span", { class: "quiet" }, size(total))),
+    h("h1", { class: "list-title" }, words.toSend, h("span", { class: "quiet" }, size(total))),
     h("ul", { class: "files" }, [...tops].map(([top, sum]) => {
       const name = sum.isText ? words.text : shown(top);
       return h("li", { key: top },
-        h("span", { class: "icon", "aria-hidden": "true" }, sum.isFolder ? "🗀" : sum.isText ? "¶" : "🗎"),
+        icon(sum.isFolder ? "folder" : sum.isText ? "text" : "file"),
         h("span", { class: "name" }, name, sum.isFolder && "/"),
         h("span", { class: "quiet" }, size(sum.bytes)),
         h("button", { class: "plain", type: "button", "aria-label": words.remove(name), onclick: () => app.removeItem(top) }, "×"),
@@ -421,6 +426,15 @@ function details(text: string): VNode {
 
 function check(): VNode {
   return h("svg", { class: "check", viewBox: "0 0 24 24", "aria-hidden": "true" }, h("path", { d: "M4 12.5l5 5L20 6.5" }));
+}
+
+function icon(kind: "file" | "folder" | "text"): VNode {
+  const path = {
+    file: "M6 3h8l5 5v13H6zM14 3v5h5",
+    folder: "M3 6h6l2 2.5h10V19H3z",
+    text: "M5 6h14M5 11h14M5 16h9",
+  }[kind];
+  return h("svg", { class: "icon", viewBox: "0 0 24 24", "aria-hidden": "true" }, h("path", { d: path }));
 }
 
 function logo(): VNode {

@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { createReadStream, existsSync, mkdirSync, mkdtempSync, openSync, writeSync, closeSync, rmSync } from "node:fs";
+import { createReadStream, existsSync, readdirSync, readFileSync, mkdirSync, mkdtempSync, openSync, writeSync, closeSync, rmSync } from "node:fs";
 import { homedir, networkInterfaces, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -128,3 +128,41 @@ export async function sha256(path) {
 }
 
 export const remove = (path) => rmSync(path, { recursive: true, force: true });
+
+/** The most memory that any renderer of this test's browser has, sampled while `work` runs; in MiB. */
+export async function watchMemory(work) {
+  let most = 0;
+  const timer = setInterval(() => (most = Math.max(most, rendererMemory())), 250);
+  try {
+    return { result: await work(), mib: () => most };
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+function rendererMemory() {
+  const parents = new Map();
+  let most = 0;
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      const [, parent] = /^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+      parents.set(pid, parent);
+    } catch {
+      // It has ended.
+    }
+  }
+  const isOurs = (pid) => {
+    for (let at = pid; at && at !== "0"; at = parents.get(at)) if (at === String(process.pid)) return true;
+    return false;
+  };
+  for (const pid of parents.keys()) {
+    try {
+      if (!isOurs(pid) || !readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("--type=renderer")) continue;
+      const [, kib] = /^RssAnon:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+      most = Math.max(most, Number(kib) / 1024);
+    } catch {
+      // It has ended.
+    }
+  }
+  return most;
+}

@@ -1,0 +1,134 @@
+// Every screen in light and dark at three widths: written to `web/screenshots` to be looked at, and checked for accessibility.
+
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+import { folder, launch, makeFile, open, remove, run, serve, shots } from "./harness.mjs";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const WIDTHS = [320, 390, 1100];
+let browser;
+let server;
+const dir = folder();
+before(async () => {
+  browser = await launch();
+  server = await serve();
+});
+after(async () => {
+  await browser.close();
+  await server.stop();
+  remove(dir);
+});
+
+/** Takes pictures of what is on screen and looks for barriers. */
+async function capture(page, name) {
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: width < 500 ? 700 : 800 });
+      await page.screenshot({ path: join(shots, `${name}-${colorScheme}-${width}.png`), fullPage: true });
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(overflow <= 0, `${name} is ${overflow} px too wide at ${width}`);
+    }
+    const { violations } = await page.evaluate(() => globalThis.axe.run());
+    const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
+    assert.deepEqual(found, [], `${name}, ${colorScheme}`);
+  }
+}
+
+/** A page with the checker in it: put there by the browser, past the page's own policy. */
+async function visit(url) {
+  const opened = await open(browser, undefined, { bypassCSP: true });
+  await opened.context.addInitScript(axe);
+  await opened.page.goto(url);
+  return opened;
+}
+
+test("home", { timeout: 60_000 }, async () => {
+  const { page, context } = await visit(server.local);
+  await capture(page, "home");
+  await page.getByLabel("Have a code?").fill("12");
+  await page.getByRole("button", { name: "Receive" }).click();
+  await capture(page, "home-error");
+  await context.close();
+});
+
+test("home over plain http", { timeout: 60_000 }, async () => {
+  const { page, context } = await visit(server.lan);
+  await page.getByText("Opened over http").waitFor();
+  await capture(page, "home-http");
+  await context.close();
+});
+
+test("choosing and sharing", { timeout: 90_000 }, async () => {
+  const tree = join(dir, "Holiday 2026");
+  makeFile(join(tree, "beach.jpg"), 2_400_000);
+  makeFile(join(tree, "a/hills.jpg"), 3_100_000);
+  const files = [makeFile(join(dir, "A rather long name of a document that somebody wrote.pdf"), 912_000), makeFile(join(dir, "film.mp4"), 9_800_000)];
+  const { page, context } = await visit(server.local);
+  await page.locator("#files").setInputFiles(files);
+  await page.locator("#folder").setInputFiles(tree);
+  await page.getByText("Holiday 2026").waitFor();
+  await capture(page, "chosen");
+  await page.getByText("Options").click();
+  await page.getByLabel(/Several receivers/).check();
+  await capture(page, "options");
+  await page.getByRole("button", { name: "Share", exact: true }).click();
+  await page.locator("[data-code]", { hasText: /\d/ }).waitFor();
+  await capture(page, "share");
+  const out = join(dir, "shared");
+  mkdirSync(out);
+  const receiver = run(["recv", await page.locator("[data-link]").textContent(), "--yes", "-o", out]);
+  assert.equal(await receiver.exit, 0, receiver.output);
+  await page.getByText("Has everything").waitFor();
+  await capture(page, "share-served");
+  await context.close();
+});
+
+test("password, number, offer, progress and end", { timeout: 120_000 }, async () => {
+  const sending = await open(browser, server.local);
+  writeFileSync(join(dir, "note.txt"), "x");
+  await sending.page.locator("#files").setInputFiles([makeFile(join(dir, "video.mkv"), 60_000_000), join(dir, "note.txt")]);
+  await sending.page.getByText("Options").click();
+  await sending.page.getByLabel("Password").fill("x");
+  await sending.page.getByLabel(/Compare a number/).check();
+  await sending.page.getByRole("button", { name: "Share", exact: true }).click();
+  await sending.page.locator("[data-link]", { hasText: "v1." }).waitFor();
+  const { page, context } = await visit(await sending.page.locator("[data-link]").textContent());
+  await page.getByLabel("Password").waitFor();
+  await capture(page, "password");
+  await page.getByLabel("Password").fill("x");
+  await page.getByRole("button", { name: "Continue" }).click();
+  await page.getByRole("button", { name: "Yes, the same" }).waitFor();
+  await capture(page, "verify");
+  await sending.page.getByRole("button", { name: "Yes, the same" }).click();
+  await page.getByRole("button", { name: "Yes, the same" }).click();
+  const button = page.getByRole("button", { name: /^Download/ });
+  await button.waitFor();
+  await capture(page, "offer");
+  const downloading = page.waitForEvent("download", { timeout: 60_000 });
+  await button.click();
+  await page.getByRole("button", { name: "Pause" }).click();
+  await page.getByText("Paused").waitFor();
+  await page.getByText("Direct").first().waitFor();
+  await capture(page, "receiving");
+  await page.getByRole("button", { name: "Resume" }).click();
+  await downloading;
+  await page.getByRole("heading", { name: "Received" }).waitFor();
+  await capture(page, "received");
+  await sending.context.close();
+  await context.close();
+});
+
+test("ends that are no success", { timeout: 60_000 }, async () => {
+  const { page, context } = await visit(`${server.local}/#v1.short`);
+  await capture(page, "bad-link");
+  await page.goto(`${server.local}/#v1.${"A".repeat(43)}`);
+  await page.reload();
+  await page.getByRole("heading", { name: "This share is not active." }).waitFor();
+  await capture(page, "not-active");
+  await context.close();
+});
