@@ -13,10 +13,8 @@ use crate::harness::{Running, TestServer, Tree, World};
 fn a_code_that_nobody_shares_exits_with_3() {
     let (world, server) = (World::new(), TestServer::start());
     let ended = world.recv(&server.url(), "417723").end().expect_exit(3);
-    let words = format!(
-        "no share answers to 417 723: it may have ended or be on another server (asked {})",
-        server.url()
-    );
+    let words =
+        format!("no share answers to 417 723: it may have ended or be on another server (asked {})", server.url());
     ended.expect_says(&words).expect_says("Ask for a new code");
     world.expect_no_trace();
 }

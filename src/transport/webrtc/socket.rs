@@ -22,7 +22,7 @@ impl AsyncUdpSocket for WebrtcSocket {
     }
 
     fn max_gso_segments(&self) -> usize {
-        self.0.max_send_segments()
+        self.0.max_send_segments().min(BATCH_PACKETS_MAX)
     }
 
     fn max_gro_segments(&self) -> usize {
@@ -70,3 +70,7 @@ impl AsyncUdpSocket for WebrtcSocket {
         Poll::Ready(Ok(count))
     }
 }
+
+/// Packets sent in one batch: as many as fit the 65 507 bytes that the kernel takes, at Ethernet's size. The library counts up
+/// to 65 535, and a batch that the kernel refuses is lost whole, again and again.
+const BATCH_PACKETS_MAX: usize = 44;
