@@ -114,7 +114,7 @@ impl Channel {
 
     /// Waits for the next thing to happen. Cancel-safe. Once it has returned [`Incoming::Lost`] it always does.
     ///
-    /// Keep calling it: a queue of 128 MiB or 65 536 messages that nobody empties ends the connection.
+    /// Keep calling it: a queue of 128 MiB or 16 384 messages that nobody empties ends the connection.
     pub async fn next(&mut self) -> Incoming {
         if let Some(lost) = &self.lost {
             return Incoming::Lost(lost.clone());

@@ -388,7 +388,7 @@ async fn passed(deadline: Option<Instant>) {
 const SUITE: &str = "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256";
 
 /// Messages that wait for their reader at most; small files make small messages.
-const MAX_QUEUED_MESSAGES: usize = 65_536;
+const MAX_QUEUED_MESSAGES: usize = 16_384;
 
 /// Bytes that wait for their reader at most: twice the largest window that is ever granted to a sender.
 const MAX_QUEUED_BYTES: usize = 128 << 20;
