@@ -7,7 +7,8 @@ import { save } from "./disk/save.ts";
 import { zip, type ZipEntry } from "./disk/zip.ts";
 import { Failure } from "./failure.ts";
 import type { Peer } from "./net/peer.ts";
-import { utf8 } from "./protocol/bytes.ts";
+import { random } from "./net/random.ts";
+import { hex, utf8 } from "./protocol/bytes.ts";
 import { hashOf } from "./protocol/hash.ts";
 import { localPaths } from "./protocol/local_name.ts";
 import type { Offer } from "./protocol/offer.ts";
@@ -38,6 +39,7 @@ export class Download {
   readonly #files = new Map<number, Saved>();
   #watch: ReturnType<typeof setInterval> | undefined;
   #isOver = false;
+  readonly #streamKey = hex(random(16));
 
   constructor(peer: Peer, disk: Disk, app: App) {
     this.#app = app;
@@ -100,9 +102,10 @@ export class Download {
     this.#offer = offer;
     this.#names = localPaths(offer.entries);
     this.#chosen = new Set(offer.entries.keys());
-    this.#store = await storeFor(this.#disk, offer.bytes);
+    const hasStream = offer.entries.some((entry) => entry.kind === "stream");
+    this.#store = await storeFor(this.#disk, hasStream ? Infinity : offer.bytes);
     const saved = await this.#disk
-      .ask({ t: "leftover", kind: this.#store, entries: this.#stored(this.#chosen) })
+      .ask({ t: "leftover", kind: this.#store, entries: this.#stored(this.#chosen).filter(({ key }) => key !== this.#streamKey) })
       .then(({ bytes }) => bytes, () => 0);
     if (this.#isOver) return;
     const estimate = "storage" in navigator ? await navigator.storage.estimate().catch(() => undefined) : undefined;
@@ -136,6 +139,8 @@ export class Download {
     return [...chosen].sort((a, b) => a - b).flatMap((id) => {
       const entry = this.#offer?.entry(id);
       if (!entry || (entry.kind !== "file" && entry.kind !== "stream")) return [];
+      // A stream cannot be read twice, so that nothing of it is kept for a later session.
+      if (entry.kind === "stream") return [{ id, key: this.#streamKey, size: Number.MAX_SAFE_INTEGER }];
       const key = hashOf(utf8(JSON.stringify([entry.path, entry.size, entry.mtime ?? null]))).slice(0, 32);
       return [{ id, key, size: entry.size }];
     });

@@ -14,6 +14,7 @@ export type Theme = "auto" | "light" | "dark";
 /** What moved, in bytes and entries that the receiver's disk has confirmed. */
 export interface Progress {
   readonly bytes: number;
+  /** 0 while the end of a stream is not known. */
   readonly total: number;
   readonly entries: number;
   readonly entryTotal: number;

@@ -8,7 +8,7 @@ import type { PasswordCost, StretchedPassword } from "../protocol/password.ts";
 /** Where received bytes lie until they are saved: memory, the origin's private file system, or IndexedDB. */
 export type StoreKind = "memory" | "opfs" | "idb";
 
-/** A file to be stored; `key` names it also in a later session. */
+/** A file to be stored; `key` names it also in a later session. A stream is as long as it may be until it is committed. */
 export interface StoredEntry {
   readonly id: number;
   readonly key: string;
@@ -22,7 +22,8 @@ export type Request =
   /** Opens the store and hashes what an earlier session left. */
   | { readonly t: "open"; readonly kind: StoreKind; readonly entries: readonly StoredEntry[]; readonly isArchive: boolean }
   | { readonly t: "write"; readonly entry: number; readonly offset: number; readonly pieces: readonly Bytes[]; readonly hash: Hash }
-  | { readonly t: "commit"; readonly entry: number }
+  /** Everything of a file is there; the size of a stream is known only then. */
+  | { readonly t: "commit"; readonly entry: number; readonly size: number }
   | { readonly t: "discard"; readonly entry: number }
   /** The file of a committed entry. */
   | { readonly t: "file"; readonly entry: number }

@@ -132,9 +132,10 @@ export class OpfsStore implements Store {
 
 function stored(bytes: Uint8Array, entry: StoredEntry): (readonly [number, Hash])[] {
   const chunks: (readonly [number, Hash])[] = [];
-  for (let chunk = 0; chunk < chunkCount(entry.size); chunk++) {
+  const count = Math.min(chunkCount(entry.size), Math.floor(bytes.length / RECORD));
+  for (let chunk = 0; chunk < count; chunk++) {
     const record = bytes.subarray(chunk * RECORD, (chunk + 1) * RECORD);
-    if (record.length === RECORD && record[0] === 1) chunks.push([chunk, hex(record.subarray(1))]);
+    if (record[0] === 1) chunks.push([chunk, hex(record.subarray(1))]);
   }
   return chunks;
 }

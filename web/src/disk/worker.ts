@@ -13,7 +13,7 @@ import { lengthOf, type Store } from "./store.ts";
 
 /** A file that is being received: its place and the CRC of each chunk, for an archive. */
 interface Target {
-  readonly entry: StoredEntry;
+  entry: StoredEntry;
   readonly crcs: number[];
 }
 
@@ -39,7 +39,7 @@ async function perform(request: Request): Promise<Answers[keyof Answers]> {
     case "write":
       return write(request);
     case "commit":
-      await store.commit(target(request.entry).entry);
+      await commit(target(request.entry), request.size);
       return undefined;
     case "discard":
       await store.discard(target(request.entry).entry);
@@ -105,6 +105,11 @@ async function write(request: Extract<Request, { t: "write" }>): Promise<Answers
   if (isArchive) crcs[chunk] = crc32(bytes);
   await store.write(entry, chunk, bytes, request.hash);
   return { isWritten: true };
+}
+
+async function commit(found: Target, size: number): Promise<void> {
+  found.entry = { ...found.entry, size };
+  await store.commit(found.entry);
 }
 
 async function file({ entry, crcs }: Target): Promise<Answers["file"]> {

@@ -46,6 +46,11 @@ export class Assembly {
     return this.#takeWhole(entry, chunk, chunkBytes);
   }
 
+  /** Looks again at a chunk whose length is known only now. */
+  resized(entry: number, chunk: number, chunkBytes: number): Whole | undefined {
+    return this.#takeWhole(entry, chunk, chunkBytes);
+  }
+
   /** Notes that the disk is done with a chunk. */
   written(entry: number, chunk: number): void {
     const key = keyOf(entry, chunk);

@@ -3,7 +3,8 @@
 import { chunkCount, entryRoot, shareRoot, type Hash } from "./hash.ts";
 
 interface Record {
-  readonly size: number;
+  /** `undefined` while a stream has not ended. */
+  size: number | undefined;
   /** Grows as chunks come: a claimed size allocates nothing. */
   readonly hashes: (Hash | undefined)[];
 }
@@ -12,8 +13,14 @@ export class Ledger {
   readonly #entries = new Map<number, Record>();
 
   /** Adds an entry whose bytes are to be moved. */
-  insert(entry: number, size: number): void {
+  insert(entry: number, size: number | undefined): void {
     this.#entries.set(entry, { size, hashes: [] });
+  }
+
+  /** Notes the size of a stream that has ended. */
+  setSize(entry: number, size: number): void {
+    const record = this.#entries.get(entry);
+    if (record) record.size = size;
   }
 
   /** Leaves an entry out of the root. */
@@ -32,7 +39,7 @@ export class Ledger {
   /** The root of an entry, once all its chunks are known. */
   entryRoot(entry: number): Hash | undefined {
     const record = this.#entries.get(entry);
-    if (!record) return undefined;
+    if (record?.size === undefined) return undefined;
     const hashes = record.hashes.filter((hash) => hash !== undefined);
     return hashes.length === chunkCount(record.size) ? entryRoot(hashes, record.size) : undefined;
   }

@@ -24,6 +24,8 @@ export const READ_AHEAD_BYTES = 8 * MIB;
 export const READ_AHEAD_CHUNKS = 256;
 export const ENTRIES_OPEN_MAX = 256;
 export const WANT_RANGES_MAX = 128;
+/** How many bytes of a stream a sender keeps for a reconnect; a receiver has no more of a stream outstanding. */
+export const STREAM_REPLAY_BYTES = 32 * MIB;
 export const JOBS_MAX = 65_536;
 export const ACCEPT_RUNS_MAX = 300;
 export const HASHES_PER_FRAME_MAX = 64;

@@ -3,7 +3,7 @@
 import type { Range } from "./ctl.ts";
 import type { DataFrame } from "./data_frame.ts";
 import { chunkCount, chunkRange, type Hash } from "./hash.ts";
-import { CHUNK_BYTES } from "./limits.ts";
+import { CHUNK_BYTES, ENTRY_BYTES_MAX } from "./limits.ts";
 import { Queue } from "./queue.ts";
 import { broken } from "./transfer_error.ts";
 
@@ -13,7 +13,7 @@ export type PresentChunk = readonly [chunk: number, hash: Hash];
 interface Missing {
   readonly entry: number;
   from: number;
-  readonly to: number;
+  to: number;
 }
 
 /** A range on its way, by its next byte. */
@@ -49,6 +49,26 @@ export class Plan {
     this.#pushMissing(entry, at, size);
   }
 
+  /** Adds a stream, of which everything is missing that will ever come. */
+  addStream(entry: number): void {
+    this.#pushMissing(entry, 0, ENTRY_BYTES_MAX);
+  }
+
+  /** Takes note of where a stream ends: nothing beyond is asked for or on its way. */
+  endStream(entry: number, size: number): void {
+    this.#missing = this.#missing.filter((range) => {
+      if (range.entry === entry) range.to = Math.min(range.to, size);
+      return range.from < range.to;
+    });
+    for (const [key, pending] of [...this.#outstanding]) {
+      if (pending.entry !== entry || pending.to <= size) continue;
+      const from = offsetOf(key);
+      this.#outstanding.delete(key);
+      this.#outstandingBytes -= pending.to - Math.max(from, size);
+      if (from < size) this.#outstanding.set(key, { entry, to: size });
+    }
+  }
+
   #pushMissing(entry: number, from: number, to: number): void {
     if (from < to) this.#missing.push({ entry, from, to });
   }
@@ -65,7 +85,7 @@ export class Plan {
     for (const [key, pending] of [...this.#outstanding]) {
       if (pending.entry !== entry) continue;
       this.#outstanding.delete(key);
-      this.#outstandingBytes -= pending.to - Number(key.slice(key.indexOf("/") + 1));
+      this.#outstandingBytes -= pending.to - offsetOf(key);
       this.#dropped.set(key, pending);
     }
   }
@@ -116,7 +136,12 @@ export class Plan {
     const to = from + bytes;
     range.from = to;
     if (to === range.to) this.#missing.shift();
-    this.#outstanding.set(keyOf(entry, from), { entry, to });
+    // The frames of different chunks may overtake each other on their way.
+    for (let at = from; at < to; ) {
+      const end = Math.min(to, (Math.floor(at / CHUNK_BYTES) + 1) * CHUNK_BYTES);
+      this.#outstanding.set(keyOf(entry, at), { entry, to: end });
+      at = end;
+    }
     this.#outstandingBytes += bytes;
     this.#reach.set(entry, Math.max(this.#reach.get(entry) ?? 0, Math.ceil(to / CHUNK_BYTES)));
     return [entry, from, to];
@@ -140,6 +165,10 @@ export class Plan {
 
 function keyOf(entry: number, offset: number): string {
   return `${entry}/${offset}`;
+}
+
+function offsetOf(key: string): number {
+  return Number(key.slice(key.indexOf("/") + 1));
 }
 
 /** How many chunks one run of a `verify` frame has at most, so that the sender's bound on its queue is not met. */

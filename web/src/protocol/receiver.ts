@@ -8,7 +8,7 @@ import { Assembly, type Whole } from "./assembly.ts";
 import { concat, fromUtf8, type Bytes } from "./bytes.ts";
 import { acceptFrames, decodeCtl, encodeCtl, type AbortCode, type Ctl, type DeclineReason, type Hello, type Range, type SkipReason } from "./ctl.ts";
 import { decodeDataFrame } from "./data_frame.ts";
-import { chunkCount, chunkLength, chunkRange, hashOf, type Hash } from "./hash.ts";
+import { chunkCount, chunkLength, hashOf, type Hash } from "./hash.ts";
 import { Malformed } from "./json.ts";
 import { Ledger } from "./ledger.ts";
 import {
@@ -18,6 +18,7 @@ import {
   FAREWELL_MAX,
   OFFER_BYTES_MAX,
   PROGRESS_INTERVAL,
+  STREAM_REPLAY_BYTES,
   WANT_RANGES_MAX,
   WRITE_BACKLOG_BYTES_MAX,
 } from "./limits.ts";
@@ -60,7 +61,8 @@ export type ReceiverOutput =
       readonly hash: Hash;
     }
   /** Give an entry its final name; or delete what was written of it, because its source is not what was offered. */
-  | { readonly t: "commit" | "discard"; readonly entry: number }
+  | { readonly t: "commit"; readonly entry: number; readonly size: number }
+  | { readonly t: "discard"; readonly entry: number }
   /** Settle what is left to do on disk after the last entry. */
   | { readonly t: "settle" }
   | { readonly t: "report"; readonly event: ReceiverEvent }
@@ -86,9 +88,10 @@ type Phase = "greeting" | "listening" | "deciding" | "receiving" | "settling" | 
 /** One accepted entry. */
 interface Target {
   readonly kind: EntryKind;
-  readonly size: number;
-  /** Chunks that are not yet verified on disk. */
-  missing: number;
+  /** `undefined` while a stream has not ended. */
+  size: number | undefined;
+  /** Chunks that are verified on disk. */
+  verified: number;
   /** Whether any of its data was asked for and it has no final name yet. */
   open: boolean;
   retries: number;
@@ -204,13 +207,14 @@ export class Receiver {
     this.#liveness.heard(now);
     const phase = this.#phase;
     if (frame.t === "abort") throw new TransferError({ t: "aborted", code: frame.code });
-    // The driver has checked the first `bind`; more of them say nothing new.
-    if (frame.t === "ping" || (frame.t === "bind" && phase === "greeting")) return;
+    // The driver has checked the first `bind`; more of them say nothing new. QUIC is nothing for a page.
+    if (frame.t === "ping" || frame.t === "bind" || frame.t === "quic") return;
     if (phase === "greeting" && frame.t === "hello") this.#greet(frame);
     else if (phase === "listening" && frame.t === "offer") this.#listen(frame, length);
     else if (phase === "receiving" && frame.t === "hashes") {
       for (const [entry, chunk, hash] of frame.chunks) this.#handleHash(entry, chunk, hash);
-    } else if (phase === "receiving" && frame.t === "skip") this.#skip(frame.entry, frame.reason);
+    } else if (phase === "receiving" && frame.t === "eof") this.#end(frame.entry, frame.size);
+    else if (phase === "receiving" && frame.t === "skip") this.#skip(frame.entry, frame.reason);
     else if (phase === "closing" && frame.t === "done") this.#finish(frame.root);
     else if (frame.t !== "hashes" || (phase !== "settling" && phase !== "closing")) {
       throw broken(`\`${frame.t}\` is not allowed at this point`);
@@ -251,15 +255,15 @@ export class Receiver {
   #aim(id: number, present: readonly PresentChunk[]): void {
     const entry = this.#offer.entry(id);
     if (!entry) return;
-    const { kind, size } = entry;
-    const missing = chunkCount(size);
-    this.#targets.set(id, { kind, size, missing, open: false, retries: 0 });
+    const { kind } = entry;
+    const size = kind === "stream" ? undefined : entry.size;
+    const target: Target = { kind, size, verified: 0, open: false, retries: 0 };
+    this.#targets.set(id, target);
     this.#unsettled++;
-    if (kind !== "dir") {
-      this.#ledger.insert(id, size);
-      this.#plan.add(id, size, present);
-    }
-    if (missing === 0) this.#outputs.push({ t: "commit", entry: id });
+    if (kind !== "dir") this.#ledger.insert(id, size);
+    if (kind === "stream") this.#plan.addStream(id);
+    else if (kind !== "dir") this.#plan.add(id, entry.size, present);
+    if (isComplete(target)) this.#complete(id, target);
   }
 
   #handleData(message: ArrayBuffer, now: number): void {
@@ -272,7 +276,7 @@ export class Receiver {
     if (!target) return;
     this.#window.delivered(frame.bytes.length, now);
     const chunk = Math.floor(frame.offset / CHUNK_BYTES);
-    const whole = this.#assembly.addData(frame, chunkLength(chunk, target.size));
+    const whole = this.#assembly.addData(frame, chunkBytes(target, chunk));
     if (whole) this.#store(frame.entry, chunk, whole, target);
   }
 
@@ -282,7 +286,8 @@ export class Receiver {
       this.#expectGivenUp(entry, "hashes");
       return;
     }
-    const [from, to] = chunkRange(chunk, target.size);
+    const from = chunk * CHUNK_BYTES;
+    const to = from + chunkBytes(target, chunk);
     const there = this.#plan.verified(entry, chunk);
     if (there !== undefined) {
       if (there === hash) {
@@ -296,6 +301,35 @@ export class Receiver {
     if (!this.#plan.askedFor(entry, chunk)) throw broken("`hashes` speaks of something that is not on offer");
     const whole = this.#assembly.addHash(entry, chunk, hash, to - from);
     if (whole) this.#store(entry, chunk, whole, target);
+  }
+
+  /** Takes note of the end of a stream, with which its last chunk may turn out to be here. */
+  #end(entry: number, size: number): void {
+    const target = this.#targets.get(entry);
+    if (!target) {
+      this.#expectGivenUp(entry, "eof");
+      return;
+    }
+    if (target.kind !== "stream" || (target.size !== undefined && target.size !== size)) {
+      throw broken("`eof` speaks of something that is not on offer");
+    }
+    if (target.size !== undefined) return;
+    target.size = size;
+    this.#ledger.setSize(entry, size);
+    this.#plan.endStream(entry, size);
+    const last = Math.floor(size / CHUNK_BYTES);
+    const whole = this.#assembly.resized(entry, last, chunkLength(last, size));
+    if (whole) this.#store(entry, last, whole, target);
+    if (isComplete(target)) this.#complete(entry, target);
+  }
+
+  #complete(entry: number, target: Target): void {
+    if (target.kind === "text") {
+      this.#report({ t: "text", entry, text: "" });
+      this.#wasCommitted(entry);
+    } else {
+      this.#outputs.push({ t: "commit", entry, size: target.size ?? 0 });
+    }
   }
 
   #store(entry: number, chunk: number, { pieces, hash }: Whole, target: Target): void {
@@ -315,8 +349,9 @@ export class Receiver {
       return;
     }
     this.#ledger.record(entry, 0, hash);
+    this.#assembly.written(entry, 0);
+    this.#confirmed = { ...this.#confirmed, bytes: this.#confirmed.bytes + bytes.length };
     this.#report({ t: "text", entry, text });
-    this.#wasWritten(entry, 0);
     this.#wasCommitted(entry);
   }
 
@@ -324,16 +359,16 @@ export class Receiver {
     const chunk = Math.floor(offset / CHUNK_BYTES);
     this.#assembly.written(entry, chunk);
     const target = this.#targets.get(entry);
-    if (target) this.#confirm(entry, chunkLength(chunk, target.size));
+    if (target) this.#confirm(entry, chunkBytes(target, chunk));
   }
 
   /** Counts a chunk that is verified on disk. */
   #confirm(entry: number, bytes: number): void {
     const target = this.#targets.get(entry);
     if (!target) return;
-    target.missing--;
+    target.verified++;
     this.#confirmed = { ...this.#confirmed, bytes: this.#confirmed.bytes + bytes };
-    if (target.missing === 0 && target.kind !== "text") this.#outputs.push({ t: "commit", entry });
+    if (isComplete(target)) this.#complete(entry, target);
   }
 
   #wasCorrupt(entry: number, offset: number): void {
@@ -343,7 +378,7 @@ export class Receiver {
     if (!target) return;
     if (target.retries === CHUNK_RETRIES_MAX) throw new TransferError({ t: "corrupt" });
     target.retries++;
-    this.#plan.addMissing(entry, ...chunkRange(chunk, target.size));
+    this.#plan.addMissing(entry, offset, offset + chunkBytes(target, chunk));
   }
 
   #wasCommitted(entry: number): void {
@@ -396,8 +431,9 @@ export class Receiver {
       const target = this.#targets.get(nextEntry);
       const opens = target !== undefined && !target.open;
       if (this.#assembly.bytes >= WRITE_BACKLOG_BYTES_MAX || (opens && this.#open === ENTRIES_OPEN_MAX)) break;
-      const room = Math.max(0, this.#window.bytes - outstanding);
-      const range = this.#plan.nextRange(room, Math.floor(this.#window.bytes / 4));
+      // A sender can repeat only so much of a stream after a reconnect.
+      const window = target?.kind === "stream" ? Math.min(this.#window.bytes, STREAM_REPLAY_BYTES) : this.#window.bytes;
+      const range = this.#plan.nextRange(Math.max(0, window - outstanding), Math.floor(window / 4));
       if (!range) break;
       if (opens) {
         target.open = true;
@@ -460,4 +496,14 @@ export class Receiver {
   #report(event: ReceiverEvent): void {
     this.#outputs.push({ t: "report", event });
   }
+}
+
+/** The length of a chunk; all chunks of a stream are full ones until its end is known. */
+function chunkBytes(target: Target, chunk: number): number {
+  return target.size === undefined ? CHUNK_BYTES : chunkLength(chunk, target.size);
+}
+
+/** Whether every chunk is verified on disk. */
+function isComplete(target: Target): boolean {
+  return target.size !== undefined && chunkCount(target.size) === target.verified;
 }

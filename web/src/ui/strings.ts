@@ -74,6 +74,7 @@ export const words = {
   all: "All",
   textEntry: "A text",
   folderEntry: "Folder",
+  streamEntry: "Stream",
   noRoom: (free: string) => `The browser has room for ${free} only.`,
   nothing: "There is nothing in it.",
   checkingSaved: "Checking what is saved…",

@@ -237,7 +237,8 @@ function offer(now: Of<"offer">, app: App): Child {
   const total = [...chosen].reduce((sum, id) => sum + (entries[id]?.size ?? 0), 0);
   const isTight = now.free !== undefined && now.free < total - now.saved;
   const isEmpty = entries.length === 0;
-  const label = now.saved > 0 ? words.resumeDownload(size(now.saved), size(total)) : `${words.download} · ${size(total)}`;
+  const isStream = [...chosen].some((id) => entries[id]?.kind === "stream");
+  const label = isStream ? words.download : now.saved > 0 ? words.resumeDownload(size(now.saved), size(total)) : `${words.download} · ${size(total)}`;
   return card(words.offerFrom(shown(now.from)),
     isEmpty && h("p", {}, words.nothing),
     entries.length > 1 && h("label", { class: "option all" },
@@ -260,7 +261,7 @@ function offered(entry: Entry, id: number, now: Of<"offer">, app: App): VNode {
   const name = entry.kind === "text" ? words.textEntry : shown(entry.path.join("/"));
   const label = [
     h("span", { class: "name" }, name, entry.kind === "dir" && "/"),
-    h("span", { class: "quiet" }, entry.kind === "dir" ? words.folderEntry : size(entry.size)),
+    h("span", { class: "quiet" }, entry.kind === "dir" ? words.folderEntry : entry.kind === "stream" ? words.streamEntry : size(entry.size)),
   ];
   if (now.entries.length === 1) return h("li", { key: id }, label);
   return h("li", { key: id }, h("label", { class: "option" },
@@ -299,7 +300,9 @@ function shownLines(text: string): string {
 function running(progress: Progress, app: App, isSaving: boolean): Child {
   return [
     bar(progress),
-    h("p", { class: "numbers" }, h("strong", {}, `${percent(progress)} %`), " ", h("span", {}, words.ofTotal(size(progress.bytes), size(progress.total)))),
+    h("p", { class: "numbers" }, isEndless(progress)
+      ? h("strong", {}, size(progress.bytes))
+      : [h("strong", {}, `${percent(progress)} %`), " ", h("span", {}, words.ofTotal(size(progress.bytes), size(progress.total)))]),
     h("p", { class: "quiet" }, isSaving ? words.saving : pace(progress)),
     badge(progress),
     buttons(
@@ -310,7 +313,10 @@ function running(progress: Progress, app: App, isSaving: boolean): Child {
 }
 
 function bar(progress: Progress): VNode {
-  return h("progress", { max: Math.max(1, progress.total), value: progress.total === 0 ? 1 : progress.bytes, "aria-label": words.percent(percent(progress)) });
+  // A stream has no known end: the bar says only that something moves.
+  if (isEndless(progress)) return h("progress", { key: "endless", "aria-label": size(progress.bytes) });
+  const value = progress.total === 0 ? 1 : progress.bytes;
+  return h("progress", { max: Math.max(1, progress.total), value, "aria-label": words.percent(percent(progress)) });
 }
 
 /** How fast it goes, or why it does not. */
@@ -328,6 +334,10 @@ function badge({ path }: Progress): Child {
   if (!path) return h("p", { class: "badge-line" });
   const trip = path.roundTrip === undefined ? "" : ` · ${words.roundTrip(Math.max(1, Math.round(path.roundTrip)))}`;
   return h("p", { class: "badge-line" }, h("span", { class: `badge ${path.kind}` }, words.paths[path.kind]), h("span", { class: "quiet small" }, trip));
+}
+
+function isEndless(progress: Progress): boolean {
+  return progress.total === 0 && progress.bytes > 0;
 }
 
 function percent(progress: Progress): number {
