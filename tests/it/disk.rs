@@ -40,7 +40,7 @@ fn b_022_a_destination_that_goes_away_in_the_middle_exits_with_8() {
     let (world, server) = (World::new(), TestServer::start());
     world.file("share/a", vec![1; 1000]);
     let big = fs::File::create(world.from().join("share/b")).unwrap();
-    big.set_len(3 << 30).unwrap();
+    big.set_len(512 << 20).unwrap();
     let sender = world.send(&server.url(), &[&world.from().join("share")]);
     let to = world.to().join("gone");
     fs::create_dir(&to).unwrap();
