@@ -105,8 +105,13 @@ impl<'a> Pairing<'a> {
 
     /// Does what the machine asks for, then waits for one thing to happen.
     async fn step(&mut self) -> Result<(), Error> {
+        let was_paired = self.keys.is_some();
         let deadline = self.carry_out().await?;
         let is_paired = self.keys.is_some();
+        if is_paired && !was_paired {
+            // Whatever goes wrong from here on goes wrong with a peer that is proven.
+            return Ok(());
+        }
         let input = tokio::select! {
             biased;
             () = self.context.stop.requested() => {

@@ -168,6 +168,7 @@ impl Running {
     /// Ends the program with SIGTERM and returns what it said.
     #[track_caller]
     pub(crate) fn terminate(self) -> Ended {
+        // One that has ended already, and was not waited for, takes a signal without effect.
         self.signal(Signal::TERM);
         self.end()
     }

@@ -152,21 +152,29 @@ impl Socket<'_> {
                 message = self.client.next() => match message {
                     Some(Ok(Message::Text(text))) => self.spoken(&text).await?,
                     Some(Ok(message)) => self.server.send(message).await?,
-                    Some(Err(error)) => return Err(error),
-                    None => return self.server.close(None).await,
+                    Some(Err(_)) | None => return Self::part(self.server).await,
                 },
                 message = self.server.next() => match message {
                     Some(Ok(message)) => {
                         if let Message::Text(text) = &message {
                             self.note(text.to_string());
                         }
-                        self.client.send(message).await?;
+                        // A client that is gone may have said something before.
+                        let _ = self.client.send(message).await;
                     }
-                    Some(Err(error)) => return Err(error),
-                    None => return self.client.close(None).await,
+                    Some(Err(_)) | None => return Self::part(self.client).await,
                 },
             }
         }
+    }
+
+    /// Closes one side after the other has gone. A socket that is dropped with something unread in it is reset, and takes
+    /// along what was sent last.
+    async fn part(mut socket: WebSocketStream<TcpStream>) -> Result<(), WsError> {
+        // The goodbye of the other side may have been passed on already.
+        let _ = socket.close(None).await;
+        while let Some(Ok(_)) = socket.next().await {}
+        Ok(())
     }
 
     fn note(&self, text: String) {
