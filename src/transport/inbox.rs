@@ -111,6 +111,12 @@ impl Inbox {
     }
 }
 
+/// Messages that wait for their reader at most; small files make small messages.
+pub(super) const MAX_QUEUED_MESSAGES: usize = 16_384;
+
+/// Bytes that wait for their reader at most: twice the largest window that is ever granted to a sender.
+pub(super) const MAX_QUEUED_BYTES: usize = 128 << 20;
+
 const FLOOD: Lost = Lost::Violation("it sent far more than was asked for");
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::transport::{
     DATA_HEADER_BYTES, MAX_ACCEPTED_MESSAGE_BYTES,
     channel::Incoming,
     error::Lost,
-    inbox::{Ending, InboxSender},
+    inbox::{Ending, InboxSender, MAX_QUEUED_MESSAGES},
 };
 
 /// What one connection delivers.
@@ -218,7 +218,10 @@ impl Records {
 const BUDGET_BYTES: usize = 17 << 20;
 
 /// What each message counts beside its bytes: small ones fill the inbox by their number.
-const MESSAGE_COST_BYTES: usize = 1024;
+const MESSAGE_COST_BYTES: usize = 2048;
+
+// An honest sender's small files must never look like a flood, whatever waits in the data lane beside them.
+const _: () = assert!(BUDGET_BYTES / MESSAGE_COST_BYTES < MAX_QUEUED_MESSAGES * 3 / 4);
 
 /// Pieces, mostly the contents of one packet each, that are taken from a stream at once.
 const CHUNKS: usize = 32;

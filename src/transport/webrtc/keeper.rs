@@ -29,7 +29,7 @@ use crate::transport::{
     channel::{Identity, Incoming},
     config::TransportConfig,
     error::{Lost, TransportError},
-    inbox::{Ending, Inbox, InboxSender, inbox},
+    inbox::{Ending, Inbox, InboxSender, MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, inbox},
     quic::Plane,
     socket::Sockets,
 };
@@ -386,12 +386,6 @@ async fn passed(deadline: Option<Instant>) {
 
 /// The one cipher suite we use: its nonces are counters, those of the library's AES-GCM are drawn at random.
 const SUITE: &str = "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256";
-
-/// Messages that wait for their reader at most; small files make small messages.
-const MAX_QUEUED_MESSAGES: usize = 16_384;
-
-/// Bytes that wait for their reader at most: twice the largest window that is ever granted to a sender.
-const MAX_QUEUED_BYTES: usize = 128 << 20;
 
 /// How long the second lane of a connection that the peer closed may take to end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
