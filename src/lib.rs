@@ -15,5 +15,5 @@ pub use api::{Settings, inbox, receive, send, send_to};
 pub use error::Error;
 pub use session::{
     Decision, Destination, Event, Events, Invitation, LOCAL_PORTS, OfferRequest, PasswordRequest, PeerId, ShareOptions,
-    Stage, Stop, Stopper, Summary, VerifyRequest,
+    Stage, Stop, Stopper, Summary, UnlockRequest, VerifyRequest,
 };

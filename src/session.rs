@@ -30,7 +30,9 @@ mod stop;
 mod store;
 mod work;
 
-pub use event::{Decision, Event, Events, OfferRequest, PasswordRequest, PeerId, Stage, Summary, VerifyRequest};
+pub use event::{
+    Decision, Event, Events, OfferRequest, PasswordRequest, PeerId, Stage, Summary, UnlockRequest, VerifyRequest,
+};
 pub use guest::Invitation;
 pub use host::ShareOptions;
 pub use local::LOCAL_PORTS;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use globset::GlobSet;
-use p2pshare::{Decision, OfferRequest, PasswordRequest, VerifyRequest};
+use p2pshare::{Decision, OfferRequest, PasswordRequest, UnlockRequest, VerifyRequest};
 use p2pshare_protocol::ctl::DeclineReason;
 use p2pshare_protocol::offer::{EntryId, EntryKind, Offer};
 
@@ -35,6 +35,17 @@ impl Asker {
         if self.may_ask {
             let question = format!("The other side shows a number. Is it {}? [y/N] ", request.number);
             tokio::task::spawn_blocking(move || request.confirm(ask(&question, false)));
+        }
+    }
+
+    /// Asks whether to take passwords again; where nobody can be asked, the share stays locked.
+    pub(crate) fn unlock(self, request: UnlockRequest) {
+        if self.may_ask {
+            tokio::task::spawn_blocking(move || {
+                if ask("Allow more passwords? [y/N] ", false) {
+                    request.unlock();
+                }
+            });
         }
     }
 

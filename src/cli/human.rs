@@ -172,6 +172,12 @@ impl Human {
         self.always_say(&format!("warning: somebody tried a wrong code; {then}"));
     }
 
+    /// Tells that the share takes no more passwords.
+    pub(crate) fn locked(&mut self) {
+        self.clear();
+        self.always_say("warning: too many wrong passwords; nobody gets in until you allow more or share it again");
+    }
+
     fn small_buffers(&self, granted: usize, wanted: usize) {
         let (granted, wanted_size) = (format::bytes(granted as u64), format::bytes(wanted as u64));
         self.say(&format!(

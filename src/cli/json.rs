@@ -38,6 +38,10 @@ impl Json {
         self.write("verify", json!({"peer": peer.0, "number": request.number.digits()}));
     }
 
+    pub(crate) fn locked(&self) {
+        self.write("password_locked", json!({}));
+    }
+
     pub(crate) fn error(&self, report: &Report) {
         let value = json!({
             "class": report.exit.class(), "exit": report.exit as u8, "message": report.message,

@@ -157,6 +157,10 @@ async fn receive(args: &RecvArgs, plan: Plan) -> Exit {
             ui.asks(peer, &request);
             policy.asker.verify(request);
         }
+        Event::PasswordLocked(request) => {
+            ui.locked();
+            policy.asker.unlock(request);
+        }
         Event::PasswordNeeded(_, request) => {
             ui.make_room();
             policy.asker.password(request);

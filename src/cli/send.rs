@@ -81,6 +81,10 @@ async fn send(args: SendArgs, settings: Settings, place: Where, show_qr: bool) -
             ui.asks(peer, &request);
             asker.verify(request);
         }
+        Event::PasswordLocked(request) => {
+            ui.locked();
+            asker.unlock(request);
+        }
         Event::PasswordNeeded(_, request) => {
             ui.make_room();
             asker.password(request);

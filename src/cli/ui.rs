@@ -97,6 +97,14 @@ impl Ui {
         }
     }
 
+    /// Tells that the share takes no more passwords.
+    pub(crate) fn locked(&mut self) {
+        match self {
+            Self::Human(human) => human.locked(),
+            Self::Json(json) => json.locked(),
+        }
+    }
+
     /// Makes room for the question about a short number, or tells the number to a script.
     pub(crate) fn asks(&mut self, peer: PeerId, request: &VerifyRequest) {
         match self {

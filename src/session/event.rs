@@ -13,6 +13,7 @@ use p2pshare_protocol::short_number::ShortNumber;
 use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
+use super::host::Guard;
 use crate::error::Error;
 use crate::storage::{sink, source};
 use crate::transport::{DataPlane, Path};
@@ -46,6 +47,8 @@ pub enum Event {
         /// Tries that are left.
         left: u8,
     },
+    /// Wrong passwords have used up all tries: nobody gets in until somebody allows more.
+    PasswordLocked(UnlockRequest),
     /// The share has a password; ask for it.
     PasswordNeeded(PeerId, PasswordRequest),
     /// Both sides show this number; ask whether they are the same.
@@ -198,6 +201,19 @@ impl PasswordRequest {
     pub fn give(self, password: Zeroizing<String>) {
         // A session that ended meanwhile needs no password.
         let _ = self.answer.send(password);
+    }
+}
+
+/// A share that takes no more passwords. Dropping it leaves it so.
+#[derive(Debug)]
+pub struct UnlockRequest {
+    pub(super) guard: Guard,
+}
+
+impl UnlockRequest {
+    /// Takes passwords again.
+    pub fn unlock(self) {
+        self.guard.unlock_password();
     }
 }
 

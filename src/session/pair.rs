@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::bind::bind;
 use super::context::Context;
-use super::event::{Event, Stage};
+use super::event::{Event, Stage, UnlockRequest};
 use super::host::Guard;
 use super::mailbox::Mailbox;
 use crate::error::Error;
@@ -159,18 +159,36 @@ impl<'a> Pairing<'a> {
         let now = Instant::now();
         let result = match &mut self.machine {
             Machine::Host(machine, Some(guard)) if self.keys.is_none() => {
+                // Other guests may have used up the tries meanwhile.
+                if guard.password_attempts() == 0 {
+                    machine.lock_password();
+                }
                 guard.examine(|| machine.handle_input(input, now))
             }
             Machine::Host(machine, _) => machine.handle_input(input, now),
             Machine::Guest(machine) => machine.handle_input(input, now),
         };
         if let Err(error) = result {
-            while let Output::Send(body) = self.poll() {
-                self.mailbox.send(body).await?;
-            }
+            self.say_last_words().await?;
             return Err(error.into());
         }
         Ok(())
+    }
+
+    /// Sends and counts what a machine that failed leaves behind.
+    async fn say_last_words(&mut self) -> Result<(), Error> {
+        loop {
+            match self.poll() {
+                Output::Send(body) => self.mailbox.send(body).await?,
+                Output::WrongPassword { attempts_left } => self.count_wrong_password(attempts_left),
+                Output::Wait(_) => return Ok(()),
+                Output::RemoteDescription(_)
+                | Output::RemoteCandidate(_)
+                | Output::Paired(_)
+                | Output::AskPassword { .. }
+                | Output::ShowShortNumber(_) => {}
+            }
+        }
     }
 
     fn poll(&mut self) -> Output {
@@ -207,9 +225,12 @@ impl<'a> Pairing<'a> {
         self.context.events.report(Event::WrongPassword { left: attempts_left });
         if let Machine::Host(machine, guard) = &mut self.machine
             && let Some(guard) = guard
-            && guard.wrong_password()
+            && let Some(is_news) = guard.wrong_password()
         {
             machine.lock_password();
+            if is_news {
+                self.context.events.report(Event::PasswordLocked(UnlockRequest { guard: guard.clone() }));
+            }
         }
     }
 

@@ -51,13 +51,20 @@ impl Guard {
         self.lock().is_short_number_due()
     }
 
-    /// Counts a wrong password; returns whether the share takes no more of them.
-    pub(in crate::session) fn wrong_password(&self) -> bool {
-        self.lock().wrong_password()
+    /// Counts a wrong password. When the share takes no more of them, tells whether that is news.
+    pub(in crate::session) fn wrong_password(&self) -> Option<bool> {
+        let mut guard = self.lock();
+        let was_locked = guard.password_attempts() == 0;
+        guard.wrong_password().then_some(!was_locked)
+    }
+
+    /// Takes passwords again.
+    pub(in crate::session) fn unlock_password(&self) {
+        self.lock().unlock_password();
     }
 
     /// How often the next guest may try the password.
-    pub(super) fn password_attempts(&self) -> u8 {
+    pub(in crate::session) fn password_attempts(&self) -> u8 {
         self.lock().password_attempts()
     }
 
