@@ -58,6 +58,9 @@ pub enum Error {
     /// The pairing failed.
     #[error(transparent)]
     Pairing(#[from] PairingError),
+    /// Somebody took this side's proof more than once and never proved to know the code.
+    #[error("could not verify the other side: it took the proof of this code twice and gave none")]
+    Unproven,
     /// The peer's connection to the server ended during the pairing.
     #[error("the other side went away ({0:?})")]
     PeerLeft(Why),

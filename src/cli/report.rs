@@ -102,6 +102,9 @@ impl Report {
             Error::Signaling(error) => signaling(error),
             Error::Pairing(error) => pairing(*error),
             Error::PeerLeft(why) => left(*why),
+            Error::Unproven => {
+                Self::new(Exit::NotVerified, error.to_string(), "Ask for a new code, and do not try this one again.")
+            }
             Error::Transport(error) => Self::new(Exit::Network, error.to_string(), NETWORK_HINT),
             Error::Lost(lost) => lost_connection(lost),
             Error::BindMismatch | Error::BindMissing => {

@@ -8,6 +8,7 @@ use p2pshare_protocol::envelope::{Cid, ClientMessage, ErrorCode, ServerMessage, 
 use p2pshare_protocol::link::Link;
 use p2pshare_protocol::pairing::{Entropy, GuestOptions, GuestPairing, GuestSecret, Input};
 use p2pshare_protocol::room::RoomId;
+use p2pshare_protocol::share_guard::CodeGuard;
 
 use super::context::Context;
 use super::event::Stage;
@@ -67,8 +68,11 @@ pub(super) async fn join(
     context: &mut Context,
 ) -> Result<Line, Error> {
     let give_up = Instant::now() + BUSY_MAX;
+    let mut guard = CodeGuard::default();
     loop {
-        match join_once(invitation, server, way, context).await {
+        match join_once(invitation, server, way, context, &mut guard).await {
+            // Whoever plays the host tests one guess at the code each time, and may say that it is busy as often as it likes.
+            Err(Error::PeerLeft(_)) if !guard.may_try() => return Err(Error::Unproven),
             Err(Error::PeerLeft(Why::Kicked)) if Instant::now() < give_up => {
                 context.stage(Stage::Busy);
                 let mut stop = context.stop.clone();
@@ -88,6 +92,7 @@ async fn join_once(
     named: Option<&ServerUrl>,
     way: WayOptions<'_>,
     context: &mut Context,
+    guard: &mut CodeGuard,
 ) -> Result<Line, Error> {
     let server = match (named, invitation) {
         (_, Invitation::Link(link)) => link.origin().as_str().parse().map_err(Error::ServerUrl)?,
@@ -121,6 +126,7 @@ async fn join_once(
     let mut mailbox = Mailbox::over(signaling, Cid::HOST);
     let mut pairing = Pairing::new(Machine::Guest(Box::new(machine)), dialing, &mut mailbox, context);
     let paired = pairing.until_paired().await;
+    guard.failed(paired.is_err() && pairing.is_exposed());
     let finished = pairing.finish(paired).await;
     if finished.is_err() {
         mailbox.close().await;

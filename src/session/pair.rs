@@ -70,6 +70,11 @@ impl<'a> Pairing<'a> {
         Ok(())
     }
 
+    /// Whether the other side could test a guess at the code and has not proven itself.
+    pub(super) const fn is_exposed(&self) -> bool {
+        matches!(&self.machine, Machine::Guest(machine) if machine.is_exposed())
+    }
+
     /// Goes on until the connection is open and bound to the pairing, if `paired` is no error.
     pub(super) async fn finish(mut self, paired: Result<(), Error>) -> Result<(Channel, SessionKeys), Error> {
         let result = match paired {
