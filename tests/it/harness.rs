@@ -3,6 +3,7 @@
 pub(crate) mod peer;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod rogue;
 pub(crate) mod server;
 pub(crate) mod terminal;
 pub(crate) mod tree;

@@ -1,5 +1,6 @@
 //! A hostile signalling server: it stands before the real one and does what it likes with what passes.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -7,6 +8,7 @@ use std::thread;
 
 use futures_util::{SinkExt, StreamExt};
 use p2pshare_protocol::envelope::{Body, Cid, ClientMessage, ServerMessage};
+use p2pshare_protocol::room::RoomId;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -66,6 +68,8 @@ struct Shared {
     hook: Mutex<Hook>,
     /// How many guests came.
     guests: Mutex<usize>,
+    /// Rooms whose guests are led into another one.
+    led: Mutex<HashMap<RoomId, RoomId>>,
     /// Every byte of text that passed, both ways, on all sockets.
     seen: Mutex<Vec<String>>,
 }
@@ -73,8 +77,9 @@ struct Shared {
 impl Proxy {
     /// Stands before the server at `upstream`; `hook` decides on every body.
     pub(crate) fn start(upstream: SocketAddr, hook: impl FnMut(Passing) -> Fate + Send + 'static) -> Self {
-        let seen = Mutex::default();
-        let shared = Arc::new(Shared { upstream, hook: Mutex::new(Box::new(hook)), guests: Mutex::default(), seen });
+        let (led, seen) = (Mutex::default(), Mutex::default());
+        let hook = Mutex::new(Box::new(hook) as Hook);
+        let shared = Arc::new(Shared { upstream, hook, guests: Mutex::default(), led, seen });
         let (told, address) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let served = Arc::clone(&shared);
@@ -94,6 +99,11 @@ impl Proxy {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Leads the guests of one room into another.
+    pub(crate) fn lead(&self, from: &str, to: &str) {
+        self.shared.led.lock().unwrap().insert(RoomId::parse(from).unwrap(), RoomId::parse(to).unwrap());
     }
 
     /// Everything that the server saw and said.
@@ -184,14 +194,17 @@ impl Socket<'_> {
     /// A client said something.
     async fn spoken(&mut self, text: &str) -> Result<(), WsError> {
         self.note(text.to_owned());
-        let message = ClientMessage::decode(text).expect("the program speaks the protocol");
-        if let ClientMessage::Join { .. } = &message {
+        let mut message = ClientMessage::decode(text).expect("the program speaks the protocol");
+        if let ClientMessage::Join { room, .. } = &mut message {
             let mut guests = self.shared.guests.lock().unwrap();
             self.guest = Some(*guests);
             *guests += 1;
+            if let Some(other) = self.shared.led.lock().unwrap().get(room) {
+                room.clone_from(other);
+            }
         }
         let ClientMessage::To { cid, body } = message else {
-            return self.server.send(Message::text(text)).await;
+            return self.server.send(Message::text(message.encode())).await;
         };
         let fate = self.decide(cid, body);
         for body in fate.on {
