@@ -5,6 +5,7 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod rogue;
 pub(crate) mod server;
+pub(crate) mod shim;
 pub(crate) mod terminal;
 pub(crate) mod tree;
 pub(crate) mod world;

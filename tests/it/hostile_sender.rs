@@ -1,11 +1,13 @@
 //! A sender that was paired with properly and then breaks the protocol of the transfer.
 
+mod too_much;
+
 use std::collections::HashMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use p2pshare_protocol::ctl::{AbortCode, Ctl, DeclineReason, Role};
+use p2pshare_protocol::ctl::{AbortCode, Ctl, Role};
 use p2pshare_protocol::hash::Hash;
 use p2pshare_protocol::offer::EntryId;
 use serde_json::json;
@@ -51,51 +53,6 @@ fn b_030_fewer_bytes_than_declared() {
     scene.sender.close();
     scene.receiver.end().expect_exit(10).expect_says("the other side closed the connection");
     scene.world.expect_no_final_name();
-}
-
-#[test]
-fn b_031_sizes_that_no_disk_has() {
-    for size in [u64::MAX, (1 << 56) + 1] {
-        let scene = Scene::greeted();
-        scene.sender.offer(&format!(r#"{{"path":["film"],"kind":"file","size":{size}}}"#));
-        scene.violated_without_trace();
-    }
-}
-
-#[test]
-fn b_031_sizes_whose_sum_is_beyond_64_bits() {
-    let scene = Scene::greeted();
-    for page in 0..8 {
-        let entry = |n: u32| format!(r#"{{"path":["{page}-{n}"],"kind":"file","size":{}}}"#, 1_u64 << 56);
-        let entries: Vec<_> = (0..64).map(entry).collect();
-        let last = page == 7;
-        scene
-            .sender
-            .say_json(&format!(r#"{{"t":"offer","page":{page},"entries":[{}],"last":{last}}}"#, entries.join(",")));
-    }
-    scene.violated_without_trace();
-}
-
-#[test]
-fn b_031_more_entries_than_the_limit() {
-    let scene = Scene::greeted();
-    let entries = vec![r#"{"path":["f"],"kind":"file"}"#; 250].join(",");
-    for page in 0..401 {
-        scene
-            .sender
-            .say_json(&format!(r#"{{"t":"offer","page":{page},"entries":[{entries}],"last":{}}}"#, page == 400));
-    }
-    scene.violated_without_trace();
-}
-
-#[test]
-fn b_031_more_than_the_disk_holds_is_refused_before_a_byte_flows() {
-    let mut scene = Scene::greeted_with(&["--max-size", "100000TB"]);
-    scene.sender.offer(&format!(r#"{{"path":["film"],"kind":"file","size":{}}}"#, 1_u64 << 55));
-    let said = scene.sender.hear_out();
-    assert_eq!(said.last(), Some(&Ctl::Decline { reason: DeclineReason::Disk }), "{said:?}");
-    scene.receiver.end().expect_exit(8).expect_says("is full");
-    scene.world.expect_no_trace();
 }
 
 #[test]

@@ -5,9 +5,13 @@
 //! FromGuest 1: sealed nonce    then candidates on both ways
 //! ```
 
+mod tampering;
+
 use crate::harness::proxy::Fate;
 use crate::harness::tree::noise;
-use crate::harness::{Ended, HostileGuest, HostileHost, Passing, Proxy, TestServer, Tree, Way, World};
+use crate::harness::{HostileGuest, HostileHost, Passing, Proxy, TestServer, Way, World};
+use tampering::Place::{At, FromEnd};
+use tampering::{Apart, attack, attacked, flip, host_notices, other_fingerprint, reflect, replace, replayed, twice};
 
 #[test]
 fn b_051_a_hello_with_a_flipped_bit() {
@@ -129,6 +133,47 @@ fn b_058_what_the_guest_says_comes_back_to_it() {
     for number in [0, 1] {
         attacked(move |passing| reflect(passing, (Way::FromGuest, number))).expect_exit(5);
     }
+}
+
+#[test]
+fn b_058_a_candidate_of_the_host_comes_back_to_it() {
+    // The host has not heard the guest's nonce, which it waits for, when its own sealed frame comes.
+    let (sender, _) = attack(|passing| match (passing.way, passing.number) {
+        (Way::FromHost, 2) => Fate { on: Vec::new(), back: vec![passing.body] },
+        (Way::FromHost, _) | (Way::FromGuest, 0) => passing.untouched(),
+        (Way::FromGuest, _) => Fate::default(),
+    });
+    sender.expect_exit(5).expect_says("SECURITY");
+}
+
+#[test]
+fn b_058_a_candidate_of_the_guest_comes_back_to_it() {
+    // Without the host's candidates the two cannot meet before.
+    let ended = attacked(|passing| match (passing.way, passing.number) {
+        (Way::FromGuest, 2) => Fate { on: Vec::new(), back: vec![passing.body] },
+        (Way::FromHost, 2..) => Fate::default(),
+        _ => passing.untouched(),
+    });
+    ended.expect_exit(5).expect_says("SECURITY");
+}
+
+#[test]
+fn b_058_a_refusal_of_the_host_comes_back_to_it() {
+    let (world, server) = (World::new(), TestServer::start());
+    let proxy = Proxy::start(server.address, |passing| {
+        let is_refusal = passing.way == Way::FromHost && passing.body.first() == Some(&4);
+        if is_refusal { Fate { on: Vec::new(), back: vec![passing.body] } } else { passing.untouched() }
+    });
+    let sender = world.send(&proxy.url(), &[&world.file("film", "content")]);
+    let code = sender.code();
+    let (kept, last) = code.split_at(code.len() - 1);
+    let wrong = format!("{kept}{}", (last.parse::<u32>().unwrap() + 1) % 10);
+    world.recv(&proxy.url(), &wrong).end().expect_one_of(&[3, 4]);
+    // Once counted, and not again for the echo.
+    sender.until_says("2 tries left");
+    let ended = sender.terminate().expect_exit(143);
+    assert_eq!(ended.stderr.matches("somebody tried a wrong code").count(), 1, "{}", ended.stderr);
+    world.expect_no_trace();
 }
 
 #[test]
@@ -289,128 +334,6 @@ fn b_069_the_secret_digits_do_not_travel() {
     for text in proxy.seen() {
         assert!(!text.contains(digits) && !text.contains(&digits[..6]), "{text}");
     }
-}
-
-/// A transfer through a server with this hook. Nothing is written, and no side ends well. Returns how the receiver ended.
-#[track_caller]
-fn attacked(hook: impl FnMut(Passing) -> Fate + Send + 'static) -> Ended {
-    attack(hook).1
-}
-
-/// The same, and it is the sender that refuses. The receiver learns why, or finds nobody any more if it does not in time.
-#[track_caller]
-fn host_notices(hook: impl FnMut(Passing) -> Fate + Send + 'static) {
-    let (sender, receiver) = attack(hook);
-    sender.expect_exit(5).expect_says("SECURITY: the other side broke the protocol");
-    receiver.expect_one_of(&[5, 10]);
-}
-
-#[track_caller]
-fn attack(hook: impl FnMut(Passing) -> Fate + Send + 'static) -> (Ended, Ended) {
-    let (world, server) = (World::new(), TestServer::start());
-    let proxy = Proxy::start(server.address, hook);
-    let sender = world.send(&proxy.url(), &[&world.file("film", "content")]);
-    let receiver = world.recv(&proxy.url(), &sender.code()).end();
-    world.expect_no_trace();
-    // Only a guest that was proven ends the share with it.
-    (sender.terminate().expect_one_of(&[5, 10, 143]), receiver)
-}
-
-/// Two transfers from one sender, the first left alone: in the second a message is replaced by the same of the first.
-#[track_caller]
-fn replayed(which: (Way, usize)) -> Ended {
-    let (world, server) = (World::new(), TestServer::start());
-    let (mut apart, mut old) = (Apart::default(), Vec::new());
-    let proxy = Proxy::start(server.address, move |mut passing| {
-        let is_it = (passing.way, passing.number) == which;
-        if passing.pairing == 0 {
-            if is_it {
-                old.clone_from(&passing.body);
-            }
-            return passing.untouched();
-        }
-        if is_it {
-            passing.body.clone_from(&old);
-        }
-        apart.until_nonce(passing, Passing::untouched)
-    });
-    let film = world.file("film", "content");
-    let sender = world.run(&["send", "--max", "2", "--server", &proxy.url(), film.to_str().unwrap()]);
-    world.recv(&proxy.url(), &sender.code()).end().expect_exit(0);
-    let other = World::new();
-    let ended = other.recv(&proxy.url(), &sender.code()).end();
-    other.expect_no_trace();
-    sender.terminate();
-    assert_eq!(world.arrived(), Tree::of(&world.from()));
-    ended
-}
-
-/// Keeps the host's addresses from the guest, so that the two cannot meet before the host has looked at the guest's first
-/// sealed frame.
-#[derive(Default)]
-struct Apart {
-    nonce_passed: bool,
-}
-
-impl Apart {
-    /// `tamper` decides on that frame; all others pass.
-    fn until_nonce(&mut self, passing: Passing, tamper: impl FnOnce(Passing) -> Fate) -> Fate {
-        match (passing.way, passing.number) {
-            (Way::FromHost, 2..) if !self.nonce_passed => Fate::default(),
-            (Way::FromGuest, 1) => {
-                self.nonce_passed = true;
-                tamper(passing)
-            }
-            _ => passing.untouched(),
-        }
-    }
-}
-
-/// A place in a message.
-#[derive(Debug, Clone, Copy)]
-enum Place {
-    At(usize),
-    FromEnd(usize),
-}
-
-use Place::{At, FromEnd};
-
-fn flip(mut passing: Passing, which: (Way, usize), place: Place) -> Fate {
-    if passing.is(which.0, which.1) {
-        let at = match place {
-            At(at) => at,
-            FromEnd(behind) => passing.body.len() - behind,
-        };
-        passing.body[at] ^= 1;
-    }
-    passing.untouched()
-}
-
-fn twice(passing: Passing, which: (Way, usize)) -> Fate {
-    let copies = if passing.is(which.0, which.1) { 2 } else { 1 };
-    Fate { on: vec![passing.body; copies], back: Vec::new() }
-}
-
-fn replace(mut passing: Passing, which: (Way, usize), at: usize, with: &[u8]) -> Fate {
-    if passing.is(which.0, which.1) {
-        passing.body[at..at + with.len()].copy_from_slice(with);
-    }
-    passing.untouched()
-}
-
-fn reflect(passing: Passing, which: (Way, usize)) -> Fate {
-    if passing.is(which.0, which.1) {
-        return Fate { on: Vec::new(), back: vec![passing.body] };
-    }
-    passing.untouched()
-}
-
-/// Describes a certificate that nobody has.
-fn other_fingerprint(sdp: String) -> String {
-    let marker = "a=fingerprint:sha-256 ";
-    let at = sdp.find(marker).unwrap() + marker.len();
-    let other = if sdp[at..].starts_with('0') { "1" } else { "0" };
-    format!("{}{other}{}", &sdp[..at], &sdp[at + 1..])
 }
 
 /// The bytes behind every string of a JSON text that is base64url.

@@ -14,6 +14,7 @@ mod bind;
 mod codes;
 mod contract;
 mod disk;
+mod faults;
 mod guesses;
 mod harness;
 mod hostile_names;

@@ -1,6 +1,7 @@
 //! A hostile peer: it knows the code, pairs properly and then says whatever the test wants.
 
-use std::collections::HashMap;
+mod moving;
+
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,10 +11,9 @@ use p2pshare_protocol::code::Code;
 use p2pshare_protocol::ctl::Ctl;
 use p2pshare_protocol::data_frame::DataFrame;
 use p2pshare_protocol::envelope::{Body, Cid, ClientMessage, Outcome, RoomKind, ServerMessage};
-use p2pshare_protocol::hash::{Hash, chunk_range};
+use p2pshare_protocol::hash::Hash;
 use p2pshare_protocol::host_identity::HostIdentity;
 use p2pshare_protocol::keys::{Connection, Endpoint, SessionKeys};
-use p2pshare_protocol::limits::CHUNK_BYTES;
 use p2pshare_protocol::link::Link;
 use p2pshare_protocol::offer::EntryId;
 use p2pshare_protocol::pairing::{
@@ -255,55 +255,6 @@ impl Peer {
     pub(crate) fn next(&mut self, limit: Duration) -> Option<Incoming> {
         let Self { runtime, channel, unread, .. } = self;
         unread.take().or_else(|| runtime.block_on(async { timeout(limit, channel.next()).await.ok() }))
-    }
-
-    /// Serves files by entry as an honest sender does, until the receiver is done or gone; returns what it skipped.
-    pub(crate) fn serve(&mut self, files: &HashMap<u32, Vec<u8>>) -> Vec<EntryId> {
-        let mut skipped = Vec::new();
-        while let Some(frame) = self.hear() {
-            match frame {
-                Ctl::Want { ranges } => {
-                    for (EntryId(entry), from, to) in ranges {
-                        self.serve_range(entry, &files[&entry], from, to);
-                    }
-                }
-                Ctl::Done { root } => self.say(&Ctl::Done { root }),
-                Ctl::Skip { entry, .. } => skipped.push(entry),
-                other => assert!(matches!(other, Ctl::Hello(_) | Ctl::Accept { .. }), "{other:?}"),
-            }
-        }
-        skipped
-    }
-
-    fn serve_range(&self, entry: u32, content: &[u8], from: u64, to: u64) {
-        let mut at = from;
-        while at < to {
-            let chunk = at / CHUNK_BYTES;
-            let whole = chunk_range(chunk, content.len() as u64);
-            if at == whole.start {
-                self.hash(entry, chunk, Hash::of_chunk(&content[whole.start as usize..whole.end as usize]));
-            }
-            let end = to.min(whole.end).min(at + 32 * 1024);
-            self.data(entry, at, &content[at as usize..end as usize]);
-            at = end;
-        }
-    }
-
-    /// Receives what was offered to it as an honest receiver would, without checking anything: asks for these ranges
-    /// and returns the bytes that came.
-    pub(crate) fn fetch(&mut self, ranges: &[(u32, u64, u64)]) -> u64 {
-        let wanted = ranges.iter().map(|&(entry, from, to)| (EntryId(entry), from, to)).collect();
-        self.say(&Ctl::Want { ranges: wanted });
-        let expected: u64 = ranges.iter().map(|(_, from, to)| to - from).sum();
-        let mut came = 0;
-        while came < expected {
-            match self.next(PATIENCE).expect("the other side sends") {
-                Incoming::Data(message) => came += DataFrame::decode(message).unwrap().bytes.len() as u64,
-                Incoming::Lost(_) => return came,
-                Incoming::Ctl(_) | Incoming::Disturbed | Incoming::Recovered => {}
-            }
-        }
-        came
     }
 
     /// Closes the connection without a word.

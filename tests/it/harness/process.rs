@@ -133,6 +133,11 @@ impl Running {
         Some(kibibytes * 1024)
     }
 
+    /// How many files and sockets the program has open.
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
