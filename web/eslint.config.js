@@ -1,7 +1,7 @@
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist", "node_modules", "test/e2e", "public", "eslint.config.js", "vite.config.ts", "screenshots"] },
+  { ignores: ["dist", "node_modules", "test/e2e", "test/bench", "public", "eslint.config.js", "vite.config.ts", "screenshots"] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true } },

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { folder, launch, makeFile, open, remove, run, serve, sha256 } from "./harness.mjs";
+import { folder, host, launch, makeFile, open, remove, run, serve, sha256 } from "./harness.mjs";
 
 let browser;
 let server;
@@ -24,17 +24,6 @@ const into = (name) => {
   mkdirSync(path);
   return path;
 };
-
-/** Opens a share in a page; returns its code and link. */
-async function host(page, files, prepare = async () => {}) {
-  await page.locator("#files").setInputFiles(files);
-  await prepare();
-  await page.getByRole("button", { name: "Share", exact: true }).click();
-  await page.locator("[data-code]", { hasText: /\d/ }).waitFor();
-  const code = (await page.locator("[data-code]").textContent()).replace(/ /g, "");
-  const link = await page.locator("[data-link]").textContent();
-  return { code, link };
-}
 
 async function enter(page, code) {
   await page.getByLabel("Have a code?").fill(code);

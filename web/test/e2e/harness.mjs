@@ -17,7 +17,8 @@ export const binary = process.env.P2PSHARE_BIN ?? join(target, "debug/p2pshare")
 export const shots = join(here, "../../screenshots");
 mkdirSync(shots, { recursive: true });
 
-export const folder = () => mkdtempSync(join(tmpdir(), "p2pshare-e2e-"));
+/** A new folder for one test file; it removes it at the end. */
+export const folder = (parent = tmpdir()) => mkdtempSync(join(parent, "p2pshare-e2e-"));
 
 /** An address of this machine on its network: a page from there is not a secure context. */
 export function lanAddress() {
@@ -108,6 +109,17 @@ export async function serve() {
   throw new Error(`no server: ${server.output}`);
 }
 
+/** Opens a share in a page; returns its code and link. */
+export async function host(page, files, prepare = async () => {}) {
+  await page.locator("#files").setInputFiles(files);
+  await prepare();
+  await page.getByRole("button", { name: "Share", exact: true }).click();
+  await page.locator("[data-code]", { hasText: /\d/ }).waitFor();
+  const code = (await page.locator("[data-code]").textContent()).replace(/ /g, "");
+  const link = await page.locator("[data-link]").textContent();
+  return { code, link };
+}
+
 /** A file of random bytes. */
 export function makeFile(path, bytes) {
   mkdirSync(dirname(path), { recursive: true });
@@ -141,8 +153,22 @@ export async function watchMemory(work) {
 }
 
 function rendererMemory() {
-  const parents = new Map();
   let most = 0;
+  for (const pid of descendants()) {
+    try {
+      if (!readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("--type=renderer")) continue;
+      const [, kib] = /^RssAnon:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+      most = Math.max(most, Number(kib) / 1024);
+    } catch {
+      // It has ended.
+    }
+  }
+  return most;
+}
+
+/** The processes that this one started, and theirs. */
+export function descendants() {
+  const parents = new Map();
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     try {
       const [, parent] = /^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
@@ -152,17 +178,8 @@ function rendererMemory() {
     }
   }
   const isOurs = (pid) => {
-    for (let at = pid; at && at !== "0"; at = parents.get(at)) if (at === String(process.pid)) return true;
+    for (let at = parents.get(pid); at && at !== "0"; at = parents.get(at)) if (at === String(process.pid)) return true;
     return false;
   };
-  for (const pid of parents.keys()) {
-    try {
-      if (!isOurs(pid) || !readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("--type=renderer")) continue;
-      const [, kib] = /^RssAnon:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
-      most = Math.max(most, Number(kib) / 1024);
-    } catch {
-      // It has ended.
-    }
-  }
-  return most;
+  return [...parents.keys()].filter(isOurs);
 }
