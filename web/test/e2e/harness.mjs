@@ -35,9 +35,12 @@ const FLAGS = [
   "--disable-backgrounding-occluded-windows",
 ];
 
-export async function launch() {
+/** Starts Chromium; `isThrottled` leaves pages in the background as slow as it makes them. */
+export async function launch({ isThrottled = false } = {}) {
   const executablePath = process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/google-chrome"].find(existsSync);
-  return chromium.launch({ executablePath, args: FLAGS, headless: true });
+  const args = isThrottled ? FLAGS.filter((flag) => !flag.includes("background") && !flag.includes("occluded")) : FLAGS;
+  const ignoreDefaultArgs = isThrottled ? FLAGS.filter((flag) => !args.includes(flag)) : undefined;
+  return chromium.launch({ executablePath, args, ignoreDefaultArgs, headless: true });
 }
 
 /** A page that notes every error of the console and every broken rule of the policy. */
@@ -60,11 +63,10 @@ export async function open(browser, url, options = {}) {
 }
 
 /** Runs the program; `line(pattern)` waits for output, `exit` is its exit code. */
-export function run(args, options = {}) {
+export function run(args, { env = {} } = {}) {
   const child = spawn(binary, args, {
-    env: { ...process.env, XDG_CONFIG_HOME: "/nonexistent", HOME: homedir() },
+    env: { ...process.env, XDG_CONFIG_HOME: "/nonexistent", HOME: homedir(), ...env },
     stdio: ["pipe", "pipe", "pipe"],
-    ...options,
   });
   const process_ = { child, output: "" };
   const waiting = [];
@@ -98,12 +100,12 @@ export function run(args, options = {}) {
 }
 
 /** A server of its own on a free port; its address as a page sees it. */
-export async function serve() {
+export async function serve(env = {}) {
   const port = 20_000 + Math.floor(Math.random() * 20_000);
-  const server = run(["serve", "--listen", `0.0.0.0:${port}`]);
+  const server = run(["serve", "--listen", `0.0.0.0:${port}`], { env });
   for (let i = 0; i < 100; i++) {
     const isUp = await fetch(`http://127.0.0.1:${port}/healthz`).then((r) => r.ok, () => false);
-    if (isUp) return { ...server, stop: server.stop, port, local: `http://127.0.0.1:${port}`, lan: `http://${lanAddress()}:${port}` };
+    if (isUp) return Object.assign(server, { port, local: `http://127.0.0.1:${port}`, lan: `http://${lanAddress()}:${port}` });
     await new Promise((go) => setTimeout(go, 100));
   }
   throw new Error(`no server: ${server.output}`);

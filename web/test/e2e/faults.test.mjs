@@ -1,0 +1,94 @@
+// Servers that stop, tabs that close and pages that nobody looks at.
+
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+import { folder, host, launch, makeFile, open, remove, run, serve, sha256 } from "./harness.mjs";
+
+let browser;
+const dir = folder();
+let file;
+before(async () => {
+  browser = await launch();
+  file = makeFile(join(dir, "file.bin"), 40_000_001);
+});
+after(async () => {
+  await browser.close();
+  remove(dir);
+});
+
+test("with its server stopped after the pairing a page receives all the same", { timeout: 90_000 }, async () => {
+  const server = await serve();
+  const sender = run(["send", "--no-qr", "--server", server.local, file]);
+  const [link] = await sender.line(/http:\/\/\S+#v1\.\S{43}/);
+  const { page, context } = await open(browser, link);
+  const button = page.getByRole("button", { name: /^Download/ });
+  await button.waitFor();
+  await server.stop();
+  const downloading = page.waitForEvent("download");
+  await button.click();
+  assert.equal(await sha256(await (await downloading).path()), await sha256(file));
+  assert.equal(await sender.exit, 0, sender.output);
+  await context.close();
+});
+
+test("with its server stopped after the pairing a page sends all the same", { timeout: 90_000 }, async () => {
+  const server = await serve();
+  const out = join(dir, "out");
+  mkdirSync(out);
+  const { page, context } = await open(browser, server.local);
+  const { link } = await host(page, file);
+  const receiver = run(["recv", link, "--yes", "-o", out]);
+  await page.locator("progress").or(page.getByRole("heading", { name: "Sent" })).first().waitFor();
+  await server.stop();
+  assert.equal(await receiver.exit, 0, receiver.output);
+  assert.equal(await sha256(join(out, "file.bin")), await sha256(file));
+  await page.getByRole("heading", { name: "Sent" }).waitFor();
+  await context.close();
+});
+
+for (const way of ["closed", "reloaded"]) {
+  test(`b_116 a tab that is ${way} in the middle is told to the sender, and the rest is fetched later`, { timeout: 120_000 }, async () => {
+    const server = await serve();
+    const sender = run(["send", "--json", "--keep", "--limit", "8MB", "--server", server.local, file]);
+    const [, link] = await sender.line(/"link":"(http:\/\/[^"]+)"/);
+    const { page, context } = await open(browser, link);
+    await page.getByRole("button", { name: /^Download/ }).click();
+    await page.waitForFunction(() => (document.querySelector("progress")?.value ?? 0) > 10e6);
+    const started = performance.now();
+    let again = page;
+    if (way === "closed") {
+      again = await context.newPage();
+      await page.close();
+      await again.goto(link);
+    } else {
+      await page.reload();
+    }
+    await sender.line(/"event":"(reconnecting|stalled|error)"/, 35_000);
+    console.log(`# the sender heard of it after ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    const resume = again.getByRole("button", { name: /^Resume: \d+(\.\d)? MB of/ });
+    const downloading = again.waitForEvent("download", { timeout: 60_000 });
+    await resume.click();
+    assert.equal(await sha256(await (await downloading).path()), await sha256(file));
+    await sender.stop();
+    await context.close();
+    await server.stop();
+  });
+}
+
+test("b_116 a page in the background goes on", { timeout: 120_000 }, async () => {
+  const server = await serve();
+  const throttled = await launch({ isThrottled: true });
+  const sender = run(["send", "--no-qr", "--server", server.local, file]);
+  const [link] = await sender.line(/http:\/\/\S+#v1\.\S{43}/);
+  const { page, context } = await open(throttled, link);
+  const button = page.getByRole("button", { name: /^Download/ });
+  await button.waitFor();
+  await button.click();
+  await (await context.newPage()).bringToFront();
+  assert.equal(await sender.exit, 0, sender.output);
+  await throttled.close();
+  await server.stop();
+});
