@@ -15,7 +15,8 @@ use crate::transport::TransportConfig;
 /// What both directions need.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The signalling server. Without one a share runs a server of its own, and a code is looked for on this machine.
+    /// The signalling server. Without one a share runs a server of its own, and a code is looked for on this machine and
+    /// on the local network.
     pub server: Option<ServerUrl>,
     /// The name that the peer is told.
     pub name: String,
@@ -27,6 +28,8 @@ pub struct Settings {
     pub retry: Duration,
     /// The most bytes a second to send.
     pub limit: Option<NonZeroU64>,
+    /// Whether the local network is told of shares, by their nameplates, and searched for codes.
+    pub lan: bool,
     /// How the connection is made.
     pub transport: TransportConfig,
 }
@@ -40,6 +43,7 @@ impl Default for Settings {
             verify: false,
             retry: Duration::from_secs(600),
             limit: None,
+            lan: true,
             transport: TransportConfig::default(),
         }
     }

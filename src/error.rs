@@ -54,6 +54,8 @@ pub enum Error {
         room: String,
         /// The servers that were asked.
         asked: Vec<ServerUrl>,
+        /// Whether the local network was asked too.
+        on_lan: bool,
     },
     /// The pairing failed.
     #[error(transparent)]

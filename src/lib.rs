@@ -5,6 +5,7 @@
 
 mod api;
 mod error;
+mod lan;
 mod session;
 pub mod signaling;
 pub mod storage;

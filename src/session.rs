@@ -12,6 +12,7 @@
 mod bind;
 mod context;
 mod event;
+mod find;
 mod guest;
 mod host;
 mod ice;
@@ -54,8 +55,8 @@ pub(crate) async fn host_share(
     stop: Stop,
 ) -> Result<Summary, Error> {
     let context = Context::new(settings, events, stop);
-    let place = local::place(settings.server.as_ref(), share.code.as_ref())?;
-    host::host(&place, share, &settings.transport, work, context).await
+    let place = local::place(settings.server.as_ref(), share.code.as_ref(), settings.lan).await?;
+    host::host(place, share, &settings.transport, work, context).await
 }
 
 /// Joins a share and does `work` with its host.
@@ -67,7 +68,12 @@ pub(crate) async fn join_share(
     stop: Stop,
 ) -> Result<Summary, Error> {
     let mut context = Context::new(settings, events, stop);
-    let way = guest::WayOptions { config: &settings.transport, retry: settings.retry, verify: settings.verify };
+    let way = guest::WayOptions {
+        config: &settings.transport,
+        retry: settings.retry,
+        verify: settings.verify,
+        on_lan: settings.lan,
+    };
     let line = guest::join(invitation, settings.server.as_ref(), way, &mut context).await?;
     let summary = work.run(line, &mut context).await?;
     context.events.report(Event::Done(context.peer, summary.clone()));

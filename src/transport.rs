@@ -35,7 +35,7 @@ pub use self::{
     config::{IceServer, PacketSize, PathPolicy, TransportConfig},
     error::{Lost, TransportError},
     quic::{DataPlane, QuicOffer},
-    webrtc::{DialEvent, Dialing, SocketBuffers},
+    webrtc::{DialEvent, Dialing, SocketBuffers, local_ips},
 };
 
 /// Bytes in front of the payload of a message on the `data` lane: entry and offset.

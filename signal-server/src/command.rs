@@ -65,6 +65,7 @@ impl ServeArgs {
             trusted_proxies: self.trusted_proxy.clone(),
             ice_servers: self.ice_server.iter().map(ice_server).collect(),
             nameplate_last_digit: None,
+            nameplates_elsewhere: Vec::new(),
         }
     }
 

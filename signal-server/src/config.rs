@@ -1,5 +1,6 @@
 //! What an operator decides.
 
+use p2pshare_protocol::room::Nameplate;
 use p2pshare_protocol::server_config::IceServer;
 
 use crate::client_address::Network;
@@ -19,4 +20,6 @@ pub struct Config {
     pub ice_servers: Vec<IceServer>,
     /// The digit that all nameplates end in, if they shall.
     pub nameplate_last_digit: Option<u8>,
+    /// Nameplates that other servers on the same network gave out, and this one should not.
+    pub nameplates_elsewhere: Vec<Nameplate>,
 }

@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use chacha20::ChaCha20Rng;
 use p2pshare_protocol::envelope::{ClientMessage, ErrorCode, ServerMessage, Why};
-use p2pshare_protocol::room::RoomId;
+use p2pshare_protocol::room::{Nameplate, RoomId};
 use rand_core::SeedableRng;
 
 use self::nameplates::Nameplates;
@@ -99,6 +99,13 @@ impl Rooms {
     #[must_use]
     pub fn with_last_digit(mut self, digit: u8) -> Self {
         self.nameplates.set_last_digit(digit);
+        self
+    }
+
+    /// Never gives out these nameplates, which others do; two people may still agree on one.
+    #[must_use]
+    pub fn without(mut self, elsewhere: &[Nameplate]) -> Self {
+        self.nameplates.avoid(elsewhere);
         self
     }
 

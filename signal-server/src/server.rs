@@ -45,6 +45,7 @@ impl Server {
         if let Some(digit) = config.nameplate_last_digit {
             rooms = rooms.with_last_digit(digit);
         }
+        rooms = rooms.without(&config.nameplates_elsewhere);
         let limits = config.limits.socket.clone();
         let hub = Arc::new(Hub::new(rooms, limits.clone()));
         Ok(Self { shared: Arc::new(Shared { config, hub }), limits })

@@ -172,7 +172,7 @@ pub(crate) struct ShareArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CommonArgs {
-    /// The signalling server; without one, a server inside this process or on this machine
+    /// The signalling server; without one, a server inside this process, on this machine or on the local network
     #[arg(short, long, value_name = "URL", env = "P2PSHARE_SERVER", hide_env_values = true)]
     pub(crate) server: Option<ServerUrl>,
 
@@ -191,6 +191,10 @@ pub(crate) struct CommonArgs {
     /// Move file data over WebRTC data channels only
     #[arg(long)]
     pub(crate) no_quic: bool,
+
+    /// Do not tell the local network of the share, nor search it for a code
+    #[arg(long)]
+    pub(crate) no_lan: bool,
 
     /// How long a lost peer is looked for, such as 10m; 0s gives up at once
     #[arg(long, value_name = "DURATION", value_parser = super::parse::parse_retry)]

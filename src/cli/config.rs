@@ -22,6 +22,7 @@ pub(crate) struct Config {
     pub(crate) secret_digits: Option<u8>,
     pub(crate) no_qr: Option<bool>,
     pub(crate) verify: Option<bool>,
+    pub(crate) no_lan: Option<bool>,
     pub(crate) limit: Option<String>,
     pub(crate) retry: Option<String>,
     pub(crate) max_size: Option<String>,
@@ -65,7 +66,7 @@ fn read(named: Option<&Path>) -> Result<toml::Table, Report> {
 /// A variable's text as the type of its key.
 fn value_of(key: &str, text: String) -> toml::Value {
     match key {
-        "yes" | "no-qr" | "verify" => toml::Value::Boolean(matches!(text.as_str(), "1" | "true" | "yes")),
+        "yes" | "no-qr" | "no-lan" | "verify" => toml::Value::Boolean(matches!(text.as_str(), "1" | "true" | "yes")),
         "secret-digits" | "max-files" => text.parse().map_or(toml::Value::String(text), toml::Value::Integer),
         _ => toml::Value::String(text),
     }
@@ -100,6 +101,7 @@ const ENVIRONMENT: &[&str] = &[
     "on-exists",
     "expire",
     "secret-digits",
+    "no-lan",
     "no-qr",
     "verify",
     "limit",

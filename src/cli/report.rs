@@ -2,7 +2,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "the enums of the library grow; each place handles what it knows")]
 
-use p2pshare::signaling::SignalingError;
+use p2pshare::signaling::{ServerUrl, SignalingError};
 use p2pshare::storage::sink::SinkError;
 use p2pshare::transport::Lost;
 use p2pshare::{Error, Invitation};
@@ -97,7 +97,7 @@ impl Report {
     /// Puts an error into words. `invitation` is what the person typed, if anything.
     pub(crate) fn of(error: &Error, invitation: Option<&Invitation>) -> Self {
         match error {
-            Error::NotActive { room, asked } => not_active(room, asked, invitation),
+            Error::NotActive { room, asked, on_lan } => not_active(room, asked, *on_lan, invitation),
             Error::Refused { server, code, retry_after } => refused(&server.to_string(), *code, *retry_after),
             Error::Signaling(error) => signaling(error),
             Error::Pairing(error) => pairing(*error),
@@ -129,14 +129,16 @@ impl Report {
     }
 }
 
-fn not_active(room: &str, asked: &[p2pshare::signaling::ServerUrl], invitation: Option<&Invitation>) -> Report {
+fn not_active(room: &str, asked: &[ServerUrl], on_lan: bool, invitation: Option<&Invitation>) -> Report {
     let what = match invitation {
         Some(Invitation::Code(code)) => code.spaced(),
         Some(Invitation::Link(_)) => "this link".to_owned(),
         None => room.to_owned(),
     };
+    let around = if on_lan { " and the local network" } else { "" };
     let asked = asked.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let message = format!("no share answers to {what}: it may have ended or be on another server (asked {asked})");
+    let message =
+        format!("no share answers to {what}: it may have ended or be on another server (asked {asked}{around})");
     Report::new(Exit::Code, message, "Ask for a new code, or name the server with --server.")
 }
 

@@ -32,6 +32,7 @@ pub(crate) fn settings(common: &CommonArgs, config: &Config, joins: bool) -> Res
         verify: common.verify || config.verify.unwrap_or(false),
         retry: retry(common, config)?,
         limit: common.limit.or(parsed(config.limit.as_deref(), parse_size)?),
+        lan: !common.no_lan && !config.no_lan.unwrap_or(false),
         transport: TransportConfig { quic: !common.no_quic, ..TransportConfig::default() },
     })
 }

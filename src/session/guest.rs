@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use p2pshare_protocol::code::Code;
 use p2pshare_protocol::envelope::{Cid, ClientMessage, ErrorCode, ServerMessage, Why};
 use p2pshare_protocol::link::Link;
-use p2pshare_protocol::pairing::{Entropy, GuestOptions, GuestPairing, GuestSecret, Input};
+use p2pshare_protocol::pairing::{Entropy, GuestOptions, GuestPairing, GuestSecret, Input, PairingError};
 use p2pshare_protocol::room::RoomId;
 use p2pshare_protocol::share_guard::CodeGuard;
 
 use super::context::Context;
 use super::event::Stage;
+use super::find::find;
 use super::ice::with_ice_servers;
 use super::line::{Line, Way};
 use super::local;
@@ -19,7 +20,7 @@ use super::mailbox::Mailbox;
 use super::pair::{Machine, Pairing};
 use super::random::rng;
 use crate::error::Error;
-use crate::signaling::{ServerUrl, Signaling, SignalingError};
+use crate::signaling::{ServerUrl, Signaling};
 use crate::transport::{Dialing, TransportConfig};
 
 /// What a person got from the host.
@@ -56,11 +57,13 @@ pub(super) struct WayOptions<'a> {
     pub(super) retry: Duration,
     /// Whether this side wants the short number compared.
     pub(super) verify: bool,
+    /// Whether a code without a server is looked for on the local network too.
+    pub(super) on_lan: bool,
 }
 
 /// Joins a share; the channel that comes out is bound to the pairing.
 ///
-/// A link's own server is asked; for a code `server`, or without one the senders on this machine.
+/// A link's own server is asked; for a code `server`, or without one the senders on this machine and around it.
 pub(super) async fn join(
     invitation: &Invitation,
     server: Option<&ServerUrl>,
@@ -68,12 +71,19 @@ pub(super) async fn join(
     context: &mut Context,
 ) -> Result<Line, Error> {
     let give_up = Instant::now() + BUSY_MAX;
-    let mut guard = CodeGuard::default();
+    let may_be_elsewhere = server.is_none() && way.on_lan && matches!(invitation, Invitation::Code(_));
+    let (mut guard, mut entered, mut refusal) = (CodeGuard::default(), Vec::new(), None);
     loop {
-        match join_once(invitation, server, way, context, &mut guard).await {
+        match join_once(invitation, server, way, &mut entered, context, &mut guard).await {
             // Whoever plays the host tests one guess at the code each time, and may say that it is busy as often as it likes.
             Err(Error::PeerLeft(_)) if !guard.may_try() => return Err(Error::Unproven),
+            // Another sender around may have drawn the same nameplate.
+            Err(error @ Error::Pairing(PairingError::WrongCode)) if may_be_elsewhere && guard.may_try() => {
+                refusal = Some(error);
+            }
+            Err(error @ Error::NotActive { .. }) => return Err(refusal.unwrap_or(error)),
             Err(Error::PeerLeft(Why::Kicked)) if Instant::now() < give_up => {
+                entered.pop();
                 context.stage(Stage::Busy);
                 let mut stop = context.stop.clone();
                 tokio::select! {
@@ -86,34 +96,23 @@ pub(super) async fn join(
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "only one error means something else here")]
 async fn join_once(
     invitation: &Invitation,
     named: Option<&ServerUrl>,
     way: WayOptions<'_>,
+    entered: &mut Vec<ServerUrl>,
     context: &mut Context,
     guard: &mut CodeGuard,
 ) -> Result<Line, Error> {
-    let server = match (named, invitation) {
-        (_, Invitation::Link(link)) => link.origin().as_str().parse().map_err(Error::ServerUrl)?,
-        (Some(server), Invitation::Code(_)) => server.clone(),
-        (None, Invitation::Code(code)) => local::server_of(code.nameplate()),
-    };
-    let is_guess = named.is_none() && matches!(invitation, Invitation::Code(_));
     context.stage(Stage::Server);
     let room = invitation.room();
     let mut stop = context.stop.clone();
     let joined = tokio::select! {
         () = stop.requested() => return Err(Error::Stopped),
-        both = async { tokio::try_join!(enter(&server, &room), prepare(&server, way.config)) } => both,
+        joined = approach(invitation, named, &room, way, entered) => joined,
     };
-    let (signaling, (dialing, offer, config)) = joined.map_err(|error| match error {
-        // Nobody listens where a sender on this machine would: then nobody shares here.
-        Error::Signaling(SignalingError::Unreachable { .. }) if is_guess => {
-            Error::NotActive { room: room.to_string(), asked: vec![server.clone()] }
-        }
-        error => error,
-    })?;
+    let (server, signaling, (dialing, offer, config)) = joined?;
+    entered.push(server.clone());
     let now = Instant::now();
     let mut machine = GuestPairing::new(
         &invitation.secret(),
@@ -136,6 +135,28 @@ async fn join_once(
     Ok(Line::new(channel, keys, Way { server, config: Arc::new(config), retry: way.retry }))
 }
 
+/// Enters the room, wherever it is, and prepares a connection meanwhile.
+async fn approach(
+    invitation: &Invitation,
+    named: Option<&ServerUrl>,
+    room: &RoomId,
+    way: WayOptions<'_>,
+    entered: &[ServerUrl],
+) -> Result<(ServerUrl, Signaling, Prepared), Error> {
+    let server = match (named, invitation) {
+        (_, Invitation::Link(link)) => link.origin().as_str().parse().map_err(Error::ServerUrl)?,
+        (Some(server), Invitation::Code(_)) => server.clone(),
+        (None, Invitation::Code(code)) => {
+            let here = local::server_of(code.nameplate());
+            let finding = find(room, code.nameplate(), way.on_lan, entered);
+            let ((server, signaling), prepared) = tokio::try_join!(finding, prepare(&here, way.config))?;
+            return Ok((server, signaling, prepared));
+        }
+    };
+    let (signaling, prepared) = tokio::try_join!(enter(&server, room), prepare(&server, way.config))?;
+    Ok((server, signaling, prepared))
+}
+
 /// How long a share that is busy with somebody else, or with a lost connection of our own, is waited for.
 const BUSY_MAX: Duration = Duration::from_secs(60);
 
@@ -151,7 +172,7 @@ pub(super) async fn enter(server: &ServerUrl, room: &RoomId) -> Result<Signaling
         match signaling.next().await? {
             ServerMessage::Joined { .. } => return Ok(signaling),
             ServerMessage::Error { code: ErrorCode::NotActive, .. } => {
-                return Err(Error::NotActive { room: room.to_string(), asked: vec![server.clone()] });
+                return Err(Error::NotActive { room: room.to_string(), asked: vec![server.clone()], on_lan: false });
             }
             ServerMessage::Error { code, retry_after, .. } => {
                 return Err(Error::Refused { server: server.clone(), code, retry_after });
@@ -161,8 +182,11 @@ pub(super) async fn enter(server: &ServerUrl, room: &RoomId) -> Result<Signaling
     }
 }
 
+/// A connection, its offer, and how it is made.
+type Prepared = (Dialing, String, TransportConfig);
+
 /// Prepares a connection and its offer, with the relays and reflectors that the server recommends.
-async fn prepare(server: &ServerUrl, config: &TransportConfig) -> Result<(Dialing, String, TransportConfig), Error> {
+async fn prepare(server: &ServerUrl, config: &TransportConfig) -> Result<Prepared, Error> {
     let config = with_ice_servers(server, config).await;
     let (dialing, offer) = Dialing::offer(&config).await?;
     Ok((dialing, offer, config))

@@ -24,6 +24,7 @@ use super::local::Place;
 use super::random::rng;
 use super::work::Work;
 use crate::error::Error;
+use crate::lan::Announcer;
 use crate::signaling::{ServerUrl, Signaling};
 use crate::transport::TransportConfig;
 use guests::{GuestEnd, Guests};
@@ -66,7 +67,7 @@ impl Default for ShareOptions {
 ///
 /// Returns when the last guest is served, the share expires or it is stopped.
 pub(super) async fn host(
-    place: &Place,
+    place: Place,
     options: &ShareOptions,
     config: &TransportConfig,
     work: Work,
@@ -80,7 +81,8 @@ pub(super) async fn host(
     let way = Way { server: server.clone(), config: Arc::new(config), retry: options.retry };
     let password = stretch(options.password.clone()).await?;
     let guests = Guests::new(way, work, context.clone(), password, options.verify);
-    let mut host = Host { server, options, rooms, guests, context, served: 0, total: Summary::default() };
+    let announcer = place.announcer;
+    let mut host = Host { server, options, rooms, announcer, guests, context, served: 0, total: Summary::default() };
     let result = host.run(signaling).await;
     host.guests.end().await;
     result
@@ -98,6 +100,7 @@ struct Host<'a> {
     server: &'a ServerUrl,
     options: &'a ShareOptions,
     rooms: Rooms,
+    announcer: Option<Announcer>,
     guests: Guests,
     context: Context,
     /// Guests that were served to the end.
@@ -159,6 +162,9 @@ impl Host<'_> {
 
     fn announce(&mut self) {
         if let Some((code, link)) = self.rooms.news() {
+            if let Some(announcer) = &mut self.announcer {
+                announcer.announce(code.nameplate());
+            }
             self.context.events.report(Event::Shared { code, link });
         }
     }

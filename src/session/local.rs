@@ -7,11 +7,15 @@ use p2pshare_protocol::code::Code;
 use p2pshare_protocol::link::Origin;
 use p2pshare_protocol::room::Nameplate;
 use p2pshare_signal::{Config, Server, listen_all};
+use rand_core::Rng;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use super::random::rng;
 use crate::error::Error;
+use crate::lan::Announcer;
 use crate::signaling::ServerUrl;
+use crate::transport::local_ips;
 
 /// The ports of embedded signalling servers. The last digit of a nameplate says which of them gave it out, so that two
 /// senders on one machine never answer to the same code.
@@ -22,34 +26,40 @@ pub const LOCAL_PORTS: RangeInclusive<u16> = 8765..=8774;
 pub(super) struct Place {
     pub(super) server: ServerUrl,
     pub(super) origin: Origin,
+    /// Tells the local network of the embedded server.
+    pub(super) announcer: Option<Announcer>,
     /// Ends the embedded server when it is dropped.
     _running: Option<oneshot::Sender<()>>,
 }
 
-/// The place of a share: `server`, or a server inside this process.
-pub(super) fn place(server: Option<&ServerUrl>, code: Option<&Code>) -> Result<Place, Error> {
+/// The place of a share: `server`, or a server inside this process, which the local network is told of if it may be.
+pub(super) async fn place(server: Option<&ServerUrl>, code: Option<&Code>, on_lan: bool) -> Result<Place, Error> {
     match server {
         Some(server) => {
             let origin = server.to_string().parse().map_err(Error::Origin)?;
-            Ok(Place { server: server.clone(), origin, _running: None })
+            Ok(Place { server: server.clone(), origin, announcer: None, _running: None })
         }
-        None => embedded(code.map(|code| port_of(code.nameplate()))),
+        None => embedded(code.map(|code| port_of(code.nameplate())), on_lan).await,
     }
 }
 
 /// Runs a signalling server in this process: on the port that an agreed code names, or on the first of the range that is
 /// free, or else on any.
-fn embedded(port: Option<u16>) -> Result<Place, Error> {
+async fn embedded(port: Option<u16>, on_lan: bool) -> Result<Place, Error> {
     let (listeners, digit) = listen(port).map_err(Error::Listen)?;
     let port = listeners[0].local_addr().map_err(Error::Listen)?.port();
-    let server = Server::new(Config { nameplate_last_digit: digit, ..Config::default() }).map_err(Error::Listen)?;
+    let around = if on_lan { Announcer::start(rng().next_u64(), port).await } else { None };
+    let (announcer, nameplates_elsewhere) = around.unzip();
+    let nameplates_elsewhere = nameplates_elsewhere.unwrap_or_default();
+    let config = Config { nameplate_last_digit: digit, nameplates_elsewhere, ..Config::default() };
+    let server = Server::new(config).map_err(Error::Listen)?;
     let (running, ended) = oneshot::channel::<()>();
     tokio::spawn(server.serve(listeners, async {
         let _ = ended.await;
     }));
     let address = SocketAddr::new(lan_address(), port);
     let origin = format!("http://{address}").parse().map_err(Error::Origin)?;
-    Ok(Place { server: ServerUrl::local(port), origin, _running: Some(running) })
+    Ok(Place { server: ServerUrl::local(port), origin, announcer, _running: Some(running) })
 }
 
 /// Listens on all addresses of one port of the range; the digit is the one its nameplates end in. A port that nobody
@@ -87,7 +97,10 @@ fn lan_address() -> IpAddr {
     // Connecting a datagram socket sends nothing: it only asks the kernel which address would be used.
     let probe = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
         .and_then(|socket| socket.connect(SocketAddr::from(([192, 0, 2, 1], 9))).and_then(|()| socket.local_addr()));
-    probe.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
+    let by_route = probe.map(|address| address.ip()).ok();
+    // A network that leads nowhere else has no such route.
+    let by_interface = || local_ips().into_iter().min_by_key(|ip| (ip.is_loopback(), ip.is_ipv6()));
+    by_route.or_else(by_interface).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
 #[cfg(test)]

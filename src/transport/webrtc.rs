@@ -19,12 +19,12 @@ use tokio::sync::mpsc;
 use tracing::debug;
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidateInit, RTCSessionDescription};
 
-pub use self::runtime::SocketBuffers;
 pub(super) use self::{
     interfaces::interface_mtu,
     lane::Lane,
     live::{Live, LiveSender},
 };
+pub use self::{interfaces::local_ips, runtime::SocketBuffers};
 use self::{keeper::Opened, live::Guard};
 use super::{
     candidate::Candidate,

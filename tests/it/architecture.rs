@@ -21,9 +21,9 @@ fn the_server_does_not_depend_on_the_client() {
 
 #[test]
 fn adapters_do_not_know_each_other_nor_what_is_above_them() {
-    for adapter in ["transport", "signaling", "storage"] {
+    for adapter in ["lan", "transport", "signaling", "storage"] {
         let others =
-            ["transport", "signaling", "storage", "session", "api"].into_iter().filter(|name| *name != adapter);
+            ["lan", "transport", "signaling", "storage", "session", "api"].into_iter().filter(|name| *name != adapter);
         let banned: Vec<_> = others.map(|other| format!("crate::{other}")).chain(["crate::cli".into()]).collect();
         for file in files_of(adapter) {
             expect_none(&file, &banned);
@@ -36,6 +36,13 @@ fn only_the_transport_names_the_webrtc_and_quic_libraries() {
     let banned = ["webrtc::", "rtc::", "noq::"].map(|name| format!("use {name}"));
     for file in sources().filter(|file| !is_part_of(file, "transport")) {
         expect_none(&file, &banned);
+    }
+}
+
+#[test]
+fn only_the_local_network_names_the_mdns_library() {
+    for file in sources().filter(|file| !is_part_of(file, "lan")) {
+        expect_none(&file, &["mdns_sd".to_owned()]);
     }
 }
 

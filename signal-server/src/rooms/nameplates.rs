@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use p2pshare_protocol::limits::{NAMEPLATE_DIGITS_MAX, NAMEPLATE_DIGITS_MIN};
-use p2pshare_protocol::room::RoomId;
+use p2pshare_protocol::room::{Nameplate, RoomId};
 use rand_core::Rng;
 
 /// The nameplates of a server.
@@ -28,6 +28,11 @@ impl Nameplates {
     /// Gives out only nameplates that end in a digit, and grows the sooner.
     pub(super) fn set_last_digit(&mut self, digit: u8) {
         self.last_digit = Some(digit % 10);
+    }
+
+    /// Counts nameplates as taken for good.
+    pub(super) fn avoid(&mut self, nameplates: &[Nameplate]) {
+        self.taken.extend(nameplates.iter().filter_map(|nameplate| nameplate.as_str().parse::<u32>().ok()));
     }
 
     /// Takes a free nameplate at random; `None` if there are none left.
@@ -138,6 +143,16 @@ mod tests {
         let (mut nameplates, mut rng, now) = (Nameplates::new(REST), rng(), Instant::now());
         let all: HashSet<RoomId> = (0..2000).map(|_| nameplates.take(&mut rng, now).unwrap()).collect();
         assert_eq!(all.len(), 2000);
+    }
+
+    #[test]
+    fn nameplates_of_others_are_kept_clear_of() {
+        let (mut nameplates, mut rng, now) = (Nameplates::new(REST), rng(), Instant::now());
+        nameplates.set_last_digit(5);
+        let elsewhere = ["15", "35", "95"].map(|nameplate| nameplate.parse().unwrap());
+        nameplates.avoid(&elsewhere);
+        let taken: HashSet<RoomId> = (0..20).map(|_| nameplates.take(&mut rng, now).unwrap()).collect();
+        assert!(elsewhere.iter().all(|other| !taken.iter().any(|room| room.as_str() == other.as_str())));
     }
 
     #[test]

@@ -26,6 +26,12 @@ pub(super) fn local_addresses(loopback: bool) -> Vec<LocalAddress> {
     addresses
 }
 
+/// The addresses at which peers may reach this machine; loopback when there is nothing else.
+#[must_use]
+pub fn local_ips() -> Vec<IpAddr> {
+    local_addresses(false).into_iter().map(|address| address.ip).collect()
+}
+
 /// The largest packet of the interface with this address, in bytes, where the system says so.
 pub(in crate::transport) fn interface_mtu(ip: IpAddr) -> Option<u32> {
     let interfaces = rtc::shared::ifaces::ifaces().ok()?;

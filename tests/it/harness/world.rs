@@ -67,8 +67,8 @@ impl World {
             .env("HOME", self.home())
             .env("XDG_CONFIG_HOME", self.home().join("config"))
             .env("XDG_STATE_HOME", self.home().join("state"))
-            // A peer that is lost is not waited for, unless a test is about that.
-            .env("P2PSHARE_RETRY", "0s")
+            // Nothing is said to networks that are not the test's own.
+            .env("P2PSHARE_NO_LAN", "true")
             .current_dir(self.to());
         command
     }

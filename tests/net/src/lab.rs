@@ -82,7 +82,7 @@ impl Lab {
     }
 
     /// Joins two machines by a cable, each under its address and the length of the network's prefix, such as `10.0.0.1/24`.
-    /// On each, the device is called `to-` and the other's name.
+    /// On each, the device is called `to-` and the other's name. Both are ready when this returns.
     ///
     /// # Errors
     /// The system refuses.
@@ -91,11 +91,13 @@ impl Lab {
         let (to_other, to_one) = (device(other), device(one));
         let peer = other.namespace();
         one.ip(&format!("link add {to_other} type veth peer name {to_one} netns {peer}"))?;
-        for (machine, device, address) in [(one, to_other, one_address), (other, to_one, other_address)] {
+        let ends = [(one, to_other, one_address), (other, to_one, other_address)];
+        for (machine, device, address) in &ends {
             machine.ip(&format!("addr add {address} dev {device}"))?;
             machine.ip(&format!("link set {device} up"))?;
         }
-        Ok(())
+        // Programs that look for networks leave out what the system has not declared ready, which it does after a moment.
+        ends.iter().try_for_each(|(machine, device, _)| machine.until_ready(device))
     }
 }
 

@@ -5,8 +5,9 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// A machine of the lab: its own interfaces, addresses, routes and firewall. The lab deletes it.
@@ -63,6 +64,20 @@ impl Machine {
         run(self.command(words.next().unwrap_or_default()).args(words))
     }
 
+    /// Waits until the system says that a device is up.
+    pub(crate) fn until_ready(&self, device: &str) -> Result<()> {
+        let state = format!("/sys/class/net/{device}/operstate");
+        let start = Instant::now();
+        while start.elapsed() < READY_MAX {
+            let output = self.command("cat").arg(&state).output().context("starting cat")?;
+            if output.stdout.trim_ascii() == b"up" {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        bail!("{device} on {} is not up", self.name)
+    }
+
     /// Lets it pass on packets between its interfaces: a router.
     ///
     /// # Errors
@@ -103,6 +118,9 @@ impl Machine {
         })
     }
 }
+
+/// How long a device may take to be up.
+const READY_MAX: Duration = Duration::from_secs(10);
 
 /// Runs a command to its end.
 pub(crate) fn run(command: &mut Command) -> Result<()> {

@@ -1,9 +1,12 @@
 //! What is tried in the lab. Each scenario sets up machines of its own.
 
 mod emulator;
+mod lan;
 mod transfers;
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
 
 /// A scenario.
 pub(crate) type Scenario = fn() -> Result<()>;
@@ -19,4 +22,17 @@ pub(crate) const ALL: &[(&str, Scenario)] = &[
     ("a_file_arrives_over_data_channels_alone", transfers::over_data_channels_alone),
     ("small_files_cost_no_round_trip_each", transfers::small_files),
     ("a_cut_in_the_middle_loses_nothing", transfers::cut_in_the_middle),
+    ("a_code_is_found_on_a_network_without_a_server_over_ipv4", lan::found_by_code_over_ipv4),
+    ("a_code_is_found_on_a_network_without_a_server_over_ipv6", lan::found_by_code_over_ipv6),
+    ("two_senders_with_one_nameplate_are_told_apart_by_the_code", lan::one_nameplate_twice),
 ];
+
+/// The program that is tried.
+fn program() -> Result<PathBuf> {
+    if let Some(program) = std::env::var_os("P2PSHARE") {
+        return Ok(program.into());
+    }
+    let beside = std::env::current_exe()?.with_file_name("p2pshare");
+    ensure!(beside.exists(), "{} is not there: build it first, as tests/net/run does", beside.display());
+    Ok(beside)
+}

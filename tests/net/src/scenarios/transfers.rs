@@ -8,6 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use p2pshare_net::{Link, Process, SERVER, Triangle};
 
+use super::program;
+
 pub(super) fn over_a_long_link() -> Result<()> {
     let transfer = Transfer::new(Link::new(300, 100.0, 0.0))?;
     transfer.files(&[("film", 16 << 20)])?;
@@ -140,16 +142,6 @@ impl Drop for Transfer {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
-}
-
-/// The program that is tried.
-fn program() -> Result<PathBuf> {
-    if let Some(program) = std::env::var_os("P2PSHARE") {
-        return Ok(program.into());
-    }
-    let beside = std::env::current_exe()?.with_file_name("p2pshare");
-    ensure!(beside.exists(), "{} is not there: build it first, as tests/net/run does", beside.display());
-    Ok(beside)
 }
 
 /// Compares every file below two folders; returns their bytes.

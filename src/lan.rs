@@ -1,0 +1,178 @@
+//! The local network: senders without a server of their choice are found on it by the nameplate of their code.
+//!
+//! DNS-SD over multicast DNS (RFC 6762, RFC 6763). Announced are the nameplate and the address of the signalling server
+//! inside the sender, under names that are random: nothing of the files, the secret digits, the device or its user.
+//!
+//! This is the only place that names the mDNS library. A network without multicast is no error: then nobody is found.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use mdns_sd::{Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
+use p2pshare_protocol::room::Nameplate;
+use tokio::time::{Instant, timeout_at};
+use tracing::debug;
+
+/// Tells the network under which nameplate this machine's share is found. Dropping it takes that back.
+pub(crate) struct Announcer {
+    daemon: ServiceDaemon,
+    /// Tells this share from others of the same nameplate.
+    id: String,
+    port: u16,
+    announced: Option<String>,
+}
+
+impl Announcer {
+    /// Prepares to announce the server at a port of this machine; also returns the nameplates that are in use around it,
+    /// as far as they are known within a moment.
+    pub(crate) async fn start(id: u64, port: u16) -> Option<(Self, Vec<Nameplate>)> {
+        let daemon = daemon()?;
+        let around = match Search::with(daemon.clone()) {
+            Some(search) => search.all_within(LOOK_AROUND).await,
+            None => Vec::new(),
+        };
+        // The search has to end before the announcement, which it would find.
+        let _ = daemon.stop_browse(SERVICE);
+        Some((Self { daemon, id: format!("{id:016x}"), port, announced: None }, around))
+    }
+
+    /// Announces a nameplate instead of the last one.
+    pub(crate) fn announce(&mut self, nameplate: &Nameplate) {
+        self.take_back();
+        let name = format!("{}-{}", nameplate.as_str(), self.id);
+        let host = format!("p2pshare-{}.local.", self.id);
+        let properties = [("v", "1"), ("nameplate", nameplate.as_str())];
+        let registered = ServiceInfo::new(SERVICE, &name, &host, "", self.port, &properties[..]).and_then(|service| {
+            let mut service = service.enable_addr_auto();
+            // The names are random: nobody else has them.
+            service.set_requires_probe(false);
+            let fullname = service.get_fullname().to_owned();
+            self.daemon.register(service).map(|()| fullname)
+        });
+        match registered {
+            Ok(fullname) => self.announced = Some(fullname),
+            Err(error) => debug!(%error, "the share is not announced on the local network"),
+        }
+    }
+
+    fn take_back(&mut self) {
+        if let Some(fullname) = self.announced.take() {
+            // The answer only says that it was heard.
+            let _ = self.daemon.unregister(&fullname);
+        }
+    }
+}
+
+impl Drop for Announcer {
+    fn drop(&mut self) {
+        self.take_back();
+        let _ = self.daemon.shutdown();
+    }
+}
+
+impl std::fmt::Debug for Announcer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Announcer").field("announced", &self.announced).finish_non_exhaustive()
+    }
+}
+
+/// A sender on the local network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) nameplate: Nameplate,
+    /// Where its signalling server listens, IPv4 first.
+    pub(crate) addresses: Vec<SocketAddr>,
+}
+
+/// Looks for senders. Dropping it ends the search.
+pub(crate) struct Search {
+    daemon: ServiceDaemon,
+    events: Receiver<ServiceEvent>,
+}
+
+impl Search {
+    /// Asks the network.
+    pub(crate) fn start() -> Option<Self> {
+        Self::with(daemon()?)
+    }
+
+    fn with(daemon: ServiceDaemon) -> Option<Self> {
+        let events = daemon.browse(SERVICE).inspect_err(|error| debug!(%error, "nobody is looked for")).ok()?;
+        Some(Self { daemon, events })
+    }
+
+    /// Waits for the next sender; for ever when no more can come.
+    pub(crate) async fn next(&self) -> Found {
+        loop {
+            match self.events.recv_async().await {
+                Ok(ServiceEvent::ServiceResolved(service)) => {
+                    if let Some(found) = found(&service) {
+                        return found;
+                    }
+                }
+                Ok(_) => {}
+                Err(_) => std::future::pending().await,
+            }
+        }
+    }
+
+    async fn all_within(&self, time: Duration) -> Vec<Nameplate> {
+        let deadline = Instant::now() + time;
+        let mut all = Vec::new();
+        while all.len() < AROUND_MAX
+            && let Ok(found) = timeout_at(deadline, self.next()).await
+        {
+            all.push(found.nameplate);
+        }
+        all
+    }
+}
+
+impl Search {
+    /// Ends the search and its thread.
+    pub(crate) fn end(self) {
+        let _ = self.daemon.shutdown();
+    }
+}
+
+impl std::fmt::Debug for Search {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Search").finish_non_exhaustive()
+    }
+}
+
+fn daemon() -> Option<ServiceDaemon> {
+    ServiceDaemon::new().inspect_err(|error| debug!(%error, "no multicast DNS")).ok()
+}
+
+/// What a service says, if it is one of ours.
+fn found(service: &ResolvedService) -> Option<Found> {
+    let nameplate = service.get_property_val_str("nameplate")?.parse().ok()?;
+    let port = service.get_port();
+    let ips: BTreeSet<IpAddr> = service.get_addresses().iter().map(ScopedIp::to_ip_addr).filter(is_usable).collect();
+    let addresses: Vec<_> = ips.into_iter().take(ADDRESSES_MAX).map(|ip| SocketAddr::new(ip, port)).collect();
+    (port != 0 && !addresses.is_empty()).then_some(Found { nameplate, addresses })
+}
+
+/// Whether an address means the same here as for who said it. IPv6 link-local ones need a zone, which URLs cannot hold.
+fn is_usable(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast(),
+        IpAddr::V6(ip) => {
+            !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast() && !ip.is_unicast_link_local()
+        }
+    }
+}
+
+/// The service type of senders.
+const SERVICE: &str = "_p2pshare._tcp.local.";
+
+/// How long a new share listens for nameplates that are taken: answers come within 120 ms (RFC 6762, section 6).
+const LOOK_AROUND: Duration = Duration::from_millis(150);
+
+/// How many taken nameplates are noted at most; there are hardly that many senders around.
+const AROUND_MAX: usize = 64;
+
+/// How many addresses of one sender are tried at most.
+const ADDRESSES_MAX: usize = 8;
