@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::hash::Hash;
 use crate::limits::{ACCEPT_RUNS_MAX, CTL_FRAME_BYTES_MAX, HASHES_PER_FRAME_MAX, WANT_RANGES_MAX};
 use crate::offer::{Entry, EntryId};
+use crate::untrusted::Untrusted;
 
 /// One control frame, see the table in `ARCHITECTURE.md`, "On the data channels".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,12 +110,12 @@ pub struct Hello {
     pub v: u32,
     /// The direction of the files.
     pub role: Role,
-    /// A name for people, at most 64 bytes; untrusted.
+    /// A name for people, at most 64 bytes.
     #[serde(default)]
-    pub name: String,
-    /// The program and its version, at most 64 bytes; untrusted.
+    pub name: Untrusted,
+    /// The program and its version, at most 64 bytes.
     #[serde(default)]
-    pub agent: String,
+    pub agent: Untrusted,
     /// Optional abilities, by name; at most 16.
     #[serde(default)]
     pub features: Vec<String>,
@@ -197,7 +198,7 @@ impl Ctl {
             Self::Want { ranges } => ranges.len() > WANT_RANGES_MAX,
             Self::Verify { chunks } => chunks.len() > WANT_RANGES_MAX,
             Self::Hashes { chunks } => chunks.len() > HASHES_PER_FRAME_MAX,
-            Self::Hello(hello) => hello.name.len() > 64 || hello.agent.len() > 64 || hello.features.len() > 16,
+            Self::Hello(hello) => hello.name.0.len() > 64 || hello.agent.0.len() > 64 || hello.features.len() > 16,
             Self::Bind { .. }
             | Self::Offer { .. }
             | Self::Accept { .. }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{PATH_BYTES_MAX, PATH_COMPONENT_BYTES_MAX, PATH_DEPTH_MAX};
+use crate::untrusted::Untrusted;
 
 /// The path of an entry as it travels: one to 64 components, none of which can leave its folder.
 ///
@@ -43,6 +44,12 @@ impl EntryPath {
         &self.0
     }
 
+    /// The components joined by `/`, with the peer's characters as they are: to be compared, not to be shown.
+    #[must_use]
+    pub fn joined(&self) -> String {
+        self.0.join("/")
+    }
+
     /// The last component.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -50,10 +57,10 @@ impl EntryPath {
     }
 }
 
-/// Joined by `/`, with the peer's characters as they are: escape before printing.
+/// Joined by `/`, and escaped as all that a peer says.
 impl fmt::Display for EntryPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("/"))
+        Untrusted(self.joined()).fmt(f)
     }
 }
 

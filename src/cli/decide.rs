@@ -115,7 +115,7 @@ impl Policy {
         let Some(only) = &self.only else { return offer.iter().map(|(id, _)| id).collect() };
         let matches = |path: &str, name: &str| only.is_match(path) || only.is_match(name);
         let is_chosen = |(_, entry): &(EntryId, &p2pshare_protocol::offer::Entry)| {
-            entry.kind != EntryKind::Dir && matches(&entry.path.to_string(), entry.path.name())
+            entry.kind != EntryKind::Dir && matches(&entry.path.joined(), entry.path.name())
         };
         offer.iter().filter(is_chosen).map(|(id, _)| id).collect()
     }

@@ -41,7 +41,7 @@ pub(crate) struct Human {
 /// What is known of one peer.
 #[derive(Default)]
 struct View {
-    name: String,
+    name: Untrusted,
     bar: Option<ProgressBar>,
     total: u64,
     entries: u32,
@@ -284,7 +284,7 @@ impl Human {
             bar.finish_and_clear();
         }
         let direction = if self.is_sender { "to" } else { "from" };
-        if view.name.is_empty() { String::new() } else { format!("{direction} {} ", Untrusted(&view.name)) }
+        if view.name.0.is_empty() { String::new() } else { format!("{direction} {} ", view.name) }
     }
 
     fn view(&mut self, peer: PeerId) -> &mut View {

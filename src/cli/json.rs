@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::rate::Rate;
 use super::report::Report;
-use super::text::{escape, untrusted_json};
+use super::text::untrusted_json;
 
 /// Writes events to standard output.
 #[derive(Debug, Default)]
@@ -70,7 +70,7 @@ impl Json {
             Event::Shared { code, link } => ("code", json!({"code": code.to_string(), "link": link.to_string()})),
             Event::Stage(peer, Stage::Server) => ("waiting", json!({"peer": peer.0})),
             Event::WrongCode { left } => ("auth_failed", json!({"left": left})),
-            Event::Named(peer, name) => ("peer", json!({"peer": peer.0, "name": escape(name)})),
+            Event::Named(peer, name) => ("peer", json!({"peer": peer.0, "name": name.to_string()})),
             Event::Path(peer, path, plane) => ("path", path_value(*peer, path, *plane)),
             Event::Accepted { peer, entries, bytes } => {
                 self.total = *bytes;
@@ -85,7 +85,7 @@ impl Json {
                 let hash = root.map(|root| root.to_string());
                 ("entry_done", json!({"path": path.to_string_lossy(), "bytes": bytes, "blake3": hash}))
             }
-            Event::Text(text) => ("text", json!({"text": text})),
+            Event::Text(text) => ("text", json!({"text": text.0})),
             Event::Reconnecting(peer) => ("reconnecting", json!({"peer": peer.0})),
             Event::WrongPassword { left } => ("password_failed", json!({"left": left})),
             Event::Disturbed(peer, true) => ("stalled", json!({"peer": peer.0})),

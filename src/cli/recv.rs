@@ -172,7 +172,7 @@ async fn receive(args: &RecvArgs, plan: Plan) -> Exit {
             ui.show(&event);
         }
         Event::Text(ref text) => {
-            ui.print(&super::text::untrusted_lines(text));
+            ui.print(&super::text::untrusted_lines(&text.0));
             ui.show(&event);
         }
         event => ui.show(&event),

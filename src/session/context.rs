@@ -6,6 +6,7 @@ use std::sync::Arc;
 use p2pshare_protocol::ctl::{Hello, Role};
 use p2pshare_protocol::pairing::PairingError;
 use p2pshare_protocol::short_number::ShortNumber;
+use p2pshare_protocol::untrusted::Untrusted;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
@@ -65,7 +66,13 @@ impl Context {
     /// This side's greeting; the machines fill in what they do.
     pub(super) fn hello(&self) -> Hello {
         let agent = concat!("p2pshare/", env!("CARGO_PKG_VERSION")).to_owned();
-        Hello { v: 1, role: Role::Sends, name: self.name.clone(), agent, features: vec![FEATURE.to_owned()] }
+        Hello {
+            v: 1,
+            role: Role::Sends,
+            name: Untrusted(self.name.clone()),
+            agent: Untrusted(agent),
+            features: vec![FEATURE.to_owned()],
+        }
     }
 
     /// Asks for the share's password: the one that is known, then the person.

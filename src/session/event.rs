@@ -10,6 +10,7 @@ use p2pshare_protocol::hash::Hash;
 use p2pshare_protocol::link::Link;
 use p2pshare_protocol::offer::{EntryId, Offer};
 use p2pshare_protocol::short_number::ShortNumber;
+use p2pshare_protocol::untrusted::Untrusted;
 use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
@@ -53,8 +54,8 @@ pub enum Event {
     PasswordNeeded(PeerId, PasswordRequest),
     /// Both sides show this number; ask whether they are the same.
     Verify(PeerId, VerifyRequest),
-    /// The peer said its name. Untrusted text.
-    Named(PeerId, String),
+    /// The peer said its name.
+    Named(PeerId, Untrusted),
     /// The path in use, and what carries the file data on it.
     Path(PeerId, Path, DataPlane),
     /// The kernel gives less than the wanted socket buffers, in bytes.
@@ -99,8 +100,8 @@ pub enum Event {
         /// Its root; `None` for folders.
         root: Option<Hash>,
     },
-    /// A text arrived. Untrusted.
-    Text(String),
+    /// A text arrived.
+    Text(Untrusted),
     /// An entry was given up; the others continue.
     Skipped {
         /// Which peer.

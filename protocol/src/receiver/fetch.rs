@@ -19,6 +19,7 @@ use crate::limits::{
     CHUNK_BYTES, CHUNK_RETRIES_MAX, ENTRIES_OPEN_MAX, STREAM_REPLAY_BYTES, WANT_RANGES_MAX, WRITE_BACKLOG_BYTES_MAX,
 };
 use crate::offer::{EntryId, EntryKind, Offer};
+use crate::untrusted::Untrusted;
 use crate::window::Window;
 
 /// The bytes of a transfer, from missing to verified on disk.
@@ -176,7 +177,7 @@ impl Fetch {
             Ok(text) if Hash::of_chunk(text.as_bytes()) == hash => {
                 self.ledger.record(entry, 0, hash);
                 self.targets.verified(entry, text.len() as u64);
-                self.report(Event::Text(entry, text));
+                self.report(Event::Text(entry, Untrusted(text)));
                 self.committed(entry);
             }
             Ok(_) | Err(_) => {
@@ -228,7 +229,7 @@ impl Fetch {
         let is_passed = self.pass.as_ref().is_some_and(|pass| pass.entry == entry);
         match self.targets.get(entry).map(|target| target.kind) {
             Some(EntryKind::Text) => {
-                self.report(Event::Text(entry, String::new()));
+                self.report(Event::Text(entry, Untrusted::default()));
                 self.committed(entry);
             }
             Some(_) if is_passed => self.committed(entry),

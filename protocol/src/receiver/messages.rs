@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::ctl::{AbortCode, DeclineReason, Hello, SkipReason};
 use crate::hash::Hash;
 use crate::offer::{EntryId, Offer};
+use crate::untrusted::Untrusted;
 
 /// What happened outside.
 #[derive(Debug)]
@@ -113,8 +114,8 @@ pub enum Event {
     },
     /// An entry is verified and has its final name; its root, for files.
     EntryDone(EntryId, Option<Hash>),
-    /// A text arrived and is verified. Untrusted.
-    Text(EntryId, String),
+    /// A text arrived and is verified.
+    Text(EntryId, Untrusted),
     /// An entry was given up; the others continue.
     Skipped {
         /// The entry.

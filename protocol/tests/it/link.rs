@@ -12,6 +12,7 @@ use p2pshare_protocol::error::TransferError;
 use p2pshare_protocol::hash::{Hash, chunk_range};
 use p2pshare_protocol::limits::CHUNK_BYTES;
 use p2pshare_protocol::offer::{Entry, EntryId, EntryKind, Offer};
+use p2pshare_protocol::untrusted::Untrusted;
 use p2pshare_protocol::{receiver, sender};
 use receiver::{Acceptance, Receiver};
 use sender::Sender;
@@ -302,7 +303,13 @@ impl Link {
 }
 
 pub(crate) fn hello() -> Hello {
-    Hello { v: 1, role: Role::Sends, name: "test".into(), agent: "test/1".into(), features: vec![] }
+    Hello {
+        v: 1,
+        role: Role::Sends,
+        name: Untrusted("test".into()),
+        agent: Untrusted("test/1".into()),
+        features: vec![],
+    }
 }
 
 fn entry(number: u32, content: Option<&[u8]>) -> Entry {
