@@ -34,7 +34,7 @@ fn answer(event: Event) {
         // Nothing is written before the offer is answered. Its paths are a stranger's text: print them escaped.
         Event::Offered(_, request) if request.offer.bytes() <= TAKEN_MAX => {
             let everything = request.offer.iter().map(|(id, _)| id).collect();
-            request.decide(Decision::Accept(everything));
+            request.decide(Decision::accept(everything));
         }
         Event::Offered(_, request) => request.decide(Decision::Decline(DeclineReason::Limit)),
         Event::EntryDone { path, .. } => println!("{path:?}"),

@@ -1,24 +1,32 @@
 //! The command line: what was typed, what is shown, and what the program ends with.
 
 mod args;
+mod arrived;
 mod config;
-mod decide;
+mod desk;
 mod format;
 mod human;
 mod json;
+mod keyboard;
+mod menu;
+mod only;
 mod pages;
 mod parse;
+mod policy;
+mod qr;
+mod questions;
 mod rate;
 mod recv;
 mod report;
-mod run;
 mod secret;
 mod send;
 mod serve;
 mod setup;
 mod start;
+mod stop;
 mod text;
 mod ui;
+mod words;
 
 use std::process::ExitCode;
 

@@ -87,8 +87,8 @@ pub enum Error {
     /// Standard output does not take what arrives.
     #[error("standard output cannot be written: {0}")]
     Pipe(std::io::Error),
-    /// More or less than one file is offered for standard output.
-    #[error("{0} entries are offered, and standard output takes one file")]
+    /// More or less than one file was to be taken into one.
+    #[error("{0} entries are offered where one file is wanted")]
     NotOneFile(usize),
     /// What arrives cannot be stored.
     #[error(transparent)]

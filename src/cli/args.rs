@@ -95,8 +95,8 @@ pub(crate) struct RecvArgs {
     #[arg(value_name = "CODE|LINK", env = "P2PSHARE_CODE", hide_env_values = true, num_args = 0..=3)]
     pub(crate) invitation: Vec<String>,
 
-    /// The folder to receive into; `-` streams one entry to standard output
-    #[arg(short, long, value_name = "DIR|-")]
+    /// The folder to receive into, or the file that one file becomes; `-` streams one to standard output
+    #[arg(short, long, value_name = "DIR|FILE|-")]
     pub(crate) output: Option<PathBuf>,
 
     /// Take what is offered without asking
@@ -200,6 +200,10 @@ pub(crate) struct CommonArgs {
     #[arg(long, value_name = "DURATION", value_parser = super::parse::parse_retry)]
     pub(crate) retry: Option<Duration>,
 
+    /// Give up when nobody has come, or answered, by then
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+
     /// Print only what was asked for and errors
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
@@ -225,7 +229,9 @@ pub(crate) struct CommonArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum OnExistsArg {
-    /// Store as `name (1)`
+    /// Ask for each of them; the default on a terminal
+    Ask,
+    /// Store as `name (1)`; the default where nobody can be asked
     Rename,
     /// Leave the new one out
     Skip,

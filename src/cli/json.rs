@@ -2,6 +2,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "the enums of the library grow; each place handles what it knows")]
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::time::Instant;
 
@@ -17,8 +18,8 @@ use super::text::untrusted_json;
 /// Writes events to standard output.
 #[derive(Debug, Default)]
 pub(crate) struct Json {
-    total: u64,
-    rate: Rate,
+    /// Bytes that are to be moved, and how fast they are, for each peer.
+    moving: HashMap<PeerId, (u64, Rate)>,
     /// Whether standard output belongs to the payload.
     pub(crate) is_on_stderr: bool,
 }
@@ -73,25 +74,32 @@ impl Json {
             Event::Named(peer, name) => ("peer", json!({"peer": peer.0, "name": name.to_string()})),
             Event::Path(peer, path, plane) => ("path", path_value(*peer, path, *plane)),
             Event::Accepted { peer, entries, bytes } => {
-                self.total = *bytes;
+                self.moving.insert(*peer, (*bytes, Rate::default()));
                 ("accepted", json!({"peer": peer.0, "entries": entries, "bytes": bytes}))
             }
             Event::Resumed(peer, from) => ("resumed", json!({"peer": peer.0, "from": from})),
             Event::Progress { peer, bytes, .. } => {
-                let rate = self.rate.note(*bytes, Instant::now()).map(|rate| rate as u64);
-                ("progress", json!({"peer": peer.0, "bytes": bytes, "total": self.total, "rate": rate}))
+                let (total, rate) = self.moving.entry(*peer).or_default();
+                let rate = rate.note(*bytes, Instant::now()).map(|rate| rate as u64);
+                ("progress", json!({"peer": peer.0, "bytes": bytes, "total": total, "rate": rate}))
             }
-            Event::EntryDone { path, bytes, root, .. } => {
+            Event::EntryDone { peer, path, bytes, root, .. } => {
                 let hash = root.map(|root| root.to_string());
-                ("entry_done", json!({"path": path.to_string_lossy(), "bytes": bytes, "blake3": hash}))
+                ("entry_done", json!({"peer": peer.0, "path": path.to_string_lossy(), "bytes": bytes, "blake3": hash}))
             }
-            Event::Text(text) => ("text", json!({"text": text.0})),
+            Event::Text(peer, text) => ("text", json!({"peer": peer.0, "text": text.0})),
             Event::Reconnecting(peer) => ("reconnecting", json!({"peer": peer.0})),
             Event::WrongPassword { left } => ("password_failed", json!({"left": left})),
             Event::Disturbed(peer, true) => ("stalled", json!({"peer": peer.0})),
-            Event::Skipped { entry, reason, .. } => ("skipped", json!({"entry": entry.0, "reason": reason})),
-            Event::Done(peer, summary) => ("done", done(*peer, summary)),
+            Event::Skipped { peer, entry, reason } => {
+                ("skipped", json!({"peer": peer.0, "entry": entry.0, "reason": reason}))
+            }
+            Event::Done(peer, summary) => {
+                self.moving.remove(peer);
+                ("done", done(*peer, summary))
+            }
             Event::Failed(peer, error) => {
+                self.moving.remove(peer);
                 let report = Report::of(error, None);
                 ("peer_failed", json!({"peer": peer.0, "class": report.exit.class(), "message": report.message}))
             }

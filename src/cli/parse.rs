@@ -12,10 +12,19 @@ pub(crate) fn parse_invitation(text: &str) -> Result<Invitation, String> {
     let text = text.trim();
     if text.contains("://") || text.contains('#') {
         text.parse::<Link>().map(Invitation::Link).map_err(|e| e.to_string())
+    } else if text.chars().all(|c| c.is_ascii_digit() || c.is_whitespace()) && digits(text) < CODE_DIGITS_MIN {
+        Err(format!("a code has at least {CODE_DIGITS_MIN} digits, and this one has {}", digits(text)))
     } else {
         text.parse::<Code>().map(Invitation::Code).map_err(|e| e.to_string())
     }
 }
+
+fn digits(text: &str) -> usize {
+    text.chars().filter(char::is_ascii_digit).count()
+}
+
+/// Two to name the share, and four that are secret.
+const CODE_DIGITS_MIN: usize = 6;
 
 /// Reads a duration: a number with `s`, `m`, `h` or `d`, or several of them, such as `1h30m`.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {

@@ -1,24 +1,24 @@
 //! `p2pshare recv`.
 
-#![expect(clippy::wildcard_enum_match_arm, reason = "the enums of the library grow; each place handles what it knows")]
-
-use std::collections::BTreeSet;
-use std::io::{BufRead, IsTerminal};
+use std::io::IsTerminal;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
 use p2pshare::storage::sink::{OnExists, SinkOptions};
-use p2pshare::{Destination, Error, Event, Events, Invitation, Settings, ShareOptions, Stop, Summary};
-use tokio::sync::mpsc::UnboundedReceiver;
+use p2pshare::{Destination, Events, Invitation, Settings, ShareOptions, Stop};
+use p2pshare_protocol::entry_path::EntryPath;
 
 use super::args::{OnExistsArg, RecvArgs};
-use super::config::{Config, parsed};
-use super::decide::{Asker, Policy};
-use super::parse::{parse_invitation, parse_size};
+use super::config::Config;
+use super::desk::{Desk, Started, exit_of};
+use super::only::Only;
+use super::parse::parse_invitation;
+use super::policy::Policy;
+use super::questions::Folder;
 use super::report::{Exit, Report};
-use super::run::{exit_of, report_of, run as run_session, stop_on_signals};
-use super::setup;
-use super::ui::{self, Ui};
+use super::secret;
+use super::setup::{self, Direction};
+use super::ui;
 
 /// Where the files come from.
 enum Where {
@@ -26,201 +26,143 @@ enum Where {
     Inbox(Box<ShareOptions>),
 }
 
-/// What was asked for, checked.
-struct Plan {
-    settings: Settings,
-    place: Where,
-    destination: Destination,
-    policy: Policy,
-    show_qr: bool,
-}
-
-pub(crate) async fn run(args: RecvArgs) -> Exit {
-    match prepare(&args) {
-        Ok(plan) => receive(&args, plan).await,
-        Err(report) => ui::fail(&report),
+pub(crate) async fn run(mut args: RecvArgs) -> Exit {
+    let config = match Config::load(args.common.config.as_deref()) {
+        Ok(config) => config,
+        Err(report) => return ui::fail(&report, args.common.json),
+    };
+    let names_server = setup::names_server(&args.common, &config);
+    if let Err(report) = config.complete_recv(&mut args) {
+        return ui::fail(&report, args.common.json);
+    }
+    let direction = Direction { is_sender: false, is_host: args.invitation.is_empty() };
+    let manner = setup::manner(&args.share, &args.common, direction, names_server);
+    let mut desk = match Desk::open(&args.common, manner, args.share.copy) {
+        Ok(desk) => desk,
+        Err(exit) => return exit,
+    };
+    match receive(&args, &config, &mut desk).await {
+        Ok(exit) => exit,
+        Err(report) => desk.ui.fail(&report),
     }
 }
 
-fn prepare(args: &RecvArgs) -> Result<Plan, Report> {
-    let config = Config::load(args.common.config.as_deref())?;
-    let settings = setup::settings(&args.common, &config, !args.invitation.is_empty())?;
-    let typed = (!args.invitation.is_empty()).then(|| args.invitation.join(" "));
-    let place = match typed {
-        Some(typed) => Where::From(read_invitation(&typed)?),
-        None => Where::Inbox(Box::new(setup::share(&args.share, &args.common, &config)?)),
-    };
-    let asker = Asker::new(&args.common);
-    let yes = args.yes || config.yes.unwrap_or(false);
-    let destination = destination(args, &config)?;
-    if !yes && !asker.may_ask {
-        return Err(Report::new(Exit::Usage, "nobody can be asked here whether to take the offer", "Add --yes."));
+async fn receive(args: &RecvArgs, config: &Config, desk: &mut Desk) -> Result<Exit, Report> {
+    if args.output.as_ref().is_some_and(|output| output == Path::new("-")) {
+        desk.ui.keep_off_stdout();
     }
-    let max_size = args.max_size.or(parsed(config.max_size.as_deref(), parse_size)?);
-    let policy = Policy {
-        yes,
-        allow_hidden: args.allow_hidden,
-        only: globs(&args.only)?,
-        max_size: max_size
-            .map(std::num::NonZeroU64::get)
-            .or_else(|| (yes && !is_stdout(&destination)).then_some(MAX_SIZE)),
-        max_files: args.max_files.or(config.max_files),
-        folder: match &destination {
-            Destination::Folder { path, .. } => Some(path.clone()),
-            Destination::Stdout => None,
-        },
-        asker,
+    let mut settings = setup::settings(&args.common, config);
+    let (yes, on_exists) = (args.yes, args.on_exists);
+    if !desk.may_ask && (!yes || on_exists == Some(OnExistsArg::Ask)) {
+        return Err(nobody_decides(yes));
+    }
+    let asks_existing = match on_exists {
+        Some(how) => how == OnExistsArg::Ask,
+        None => !yes,
     };
+    let destination = destination(args)?;
+    let policy = policy(args, asks_existing, &destination)?;
     policy.check_folder()?;
-    Ok(Plan { settings, place, destination, policy, show_qr: setup::show_qr(&args.share, &config) })
+    desk.arrived.folder = policy.folder.as_ref().map(|folder| folder.path.clone());
+    desk.policy = Some(policy);
+    let place = if args.invitation.is_empty() {
+        Where::Inbox(Box::new(setup::share(&args.share, &args.common, desk).await?))
+    } else {
+        settings.password = secret::to_join(&args.common, desk).await?;
+        desk.has_password = settings.password.is_some();
+        Where::From(read_invitation(&args.invitation.join(" "), desk).await?)
+    };
+    let summary = desk.run(start(settings, place, destination, desk.stop.clone()), args.common.timeout).await?;
+    Ok(exit_of(&summary))
 }
 
-const fn is_stdout(destination: &Destination) -> bool {
-    matches!(destination, Destination::Stdout)
+fn nobody_decides(yes: bool) -> Report {
+    if yes {
+        let message = "nobody can be asked here about names that are taken";
+        return Report::new(Exit::Usage, message, "Use --on-exists rename, skip, overwrite or fail.");
+    }
+    Report::new(Exit::Usage, "nobody can be asked here whether to take the offer", "Add --yes.")
 }
 
-fn destination(args: &RecvArgs, config: &Config) -> Result<Destination, Report> {
-    let folder = args.output.clone().or_else(|| config.output.clone()).unwrap_or_else(|| ".".into());
-    if folder == Path::new("-") {
+fn policy(args: &RecvArgs, asks_existing: bool, destination: &Destination) -> Result<Policy, Report> {
+    let folder = match destination {
+        Destination::Folder { path, options } => Some(Folder { path: path.clone(), options: options.clone() }),
+        Destination::File { folder, name, options } => {
+            Some(Folder { path: folder.clone(), options: SinkOptions { name: Some(name.clone()), ..options.clone() } })
+        }
+        Destination::Stdout => None,
+    };
+    let max_size = args.max_size.map(NonZeroU64::get);
+    Ok(Policy {
+        yes: args.yes,
+        allow_hidden: args.allow_hidden,
+        only: if args.only.is_empty() { None } else { Some(Only::new(&args.only)?) },
+        max_size: max_size.or_else(|| (args.yes && folder.is_some()).then_some(MAX_SIZE)),
+        max_files: args.max_files,
+        folder,
+        asks_existing,
+    })
+}
+
+fn destination(args: &RecvArgs) -> Result<Destination, Report> {
+    let path: PathBuf = args.output.clone().unwrap_or_else(|| ".".into());
+    if path == Path::new("-") {
         if std::io::stdout().is_terminal() && !args.force {
             return Err(Report::new(Exit::Usage, "standard output is a terminal", "Redirect it, or add --force."));
         }
         return Ok(Destination::Stdout);
     }
-    if !folder.is_dir() {
-        let message = format!("{} is not a folder", folder.display());
-        return Err(Report::new(Exit::Disk, message, "Name an existing folder with -o."));
-    }
-    let on_exists = match args.on_exists.or(config.on_exists) {
-        None | Some(OnExistsArg::Rename) => OnExists::Rename,
+    let on_exists = match args.on_exists {
+        None | Some(OnExistsArg::Ask | OnExistsArg::Rename) => OnExists::Rename,
         Some(OnExistsArg::Skip) => OnExists::Skip,
         Some(OnExistsArg::Overwrite) => OnExists::Overwrite,
         Some(OnExistsArg::Fail) => OnExists::Fail,
     };
     let options = SinkOptions { on_exists, resume: !args.no_resume, ..SinkOptions::default() };
-    Ok(Destination::Folder { path: folder, options })
+    if path.is_dir() {
+        return Ok(Destination::Folder { path, options });
+    }
+    let (folder, name) = file_in_folder(&path)?;
+    Ok(Destination::File { folder, name, options })
 }
 
-fn globs(patterns: &[String]) -> Result<Option<GlobSet>, Report> {
-    if patterns.is_empty() {
-        return Ok(None);
+/// A path that is no folder, as the name of a file in one.
+fn file_in_folder(path: &Path) -> Result<(PathBuf, EntryPath), Report> {
+    let missing = |folder: &Path| {
+        let message = format!("{} is not a folder", folder.display());
+        Report::new(Exit::Disk, message, "Name an existing folder, or a file in one, with -o.")
+    };
+    if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(missing(path));
     }
-    let wrong = |error: globset::Error| Report::new(Exit::Usage, error.to_string(), "Write a pattern such as '*.jpg'.");
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        set.add(Glob::new(pattern).map_err(wrong)?);
-    }
-    set.build().map(Some).map_err(wrong)
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        Some(_) | None => PathBuf::from("."),
+    };
+    let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+    let name = name.and_then(|name| EntryPath::new(vec![name]).ok()).filter(|_| folder.is_dir());
+    name.map(|name| (folder.clone(), name)).ok_or_else(|| missing(&folder))
 }
 
 /// The code or link that was typed; `-` reads a line of standard input.
-fn read_invitation(typed: &str) -> Result<Invitation, Report> {
-    let mut text = typed.to_owned();
-    if typed == "-" {
-        text.clear();
-        let read = std::io::stdin().lock().read_line(&mut text);
-        read.map_err(|error| Report::new(Exit::Usage, format!("no code on standard input: {error}"), ""))?;
-    }
+async fn read_invitation(typed: &str, desk: &mut Desk) -> Result<Invitation, Report> {
+    let read = if typed == "-" { desk.line("Code or link: ", false).await? } else { typed.to_owned().into() };
     let wrong = |why| Report::new(Exit::Usage, why, "Type the code or the link as the sender shows it.");
-    parse_invitation(&text).map_err(wrong)
+    parse_invitation(&read).map_err(wrong)
 }
 
-async fn receive(args: &RecvArgs, plan: Plan) -> Exit {
-    let Plan { settings, place, destination, policy, show_qr } = plan;
-    let mut ui = Ui::new(&args.common, false, show_qr);
-    let (stop, interruption) = match stop_on_signals() {
-        Ok(both) => both,
-        Err(error) => return ui::fail_early(&error.to_string()),
-    };
-    if is_stdout(&destination) {
-        ui.keep_off_stdout();
-    }
-    ui.is_host(matches!(place, Where::Inbox(_)));
-    let prints_code = ui.prints_code();
-    let mut arrived = Arrived { folder: policy.folder.clone(), seen: BTreeSet::new() };
-    let (session, reports, invitation) = start(settings, place, destination, stop);
-    let result = run_session(session, reports, async |event| match event {
-        Event::Shared { ref code, .. } => {
-            if prints_code {
-                ui.print(&code.to_string());
-            }
-            if args.share.copy {
-                ui.copy(&code.to_string());
-            }
-            ui.show(&event);
-        }
-        Event::Offered(peer, request) => {
-            ui.offered(peer, &request.offer);
-            policy.decide(request, &ui);
-        }
-        Event::Verify(peer, request) => {
-            ui.asks(peer, &request);
-            policy.asker.verify(request);
-        }
-        Event::PasswordLocked(request) => {
-            ui.locked();
-            policy.asker.unlock(request);
-        }
-        Event::PasswordNeeded(_, request) => {
-            ui.make_room();
-            policy.asker.password(request);
-        }
-        Event::EntryDone { ref path, .. } => {
-            if let Some(path) = arrived.first_seen(path) {
-                ui.print(&path.to_string_lossy());
-            }
-            ui.show(&event);
-        }
-        Event::Text(ref text) => {
-            ui.print(&super::text::untrusted_lines(&text.0));
-            ui.show(&event);
-        }
-        event => ui.show(&event),
-    })
-    .await;
-    match result {
-        Ok(summary) => exit_of(&summary),
-        Err(error) => ui.fail(&report_of(&error, invitation.as_ref(), &interruption)),
-    }
-}
-
-type Session = std::pin::Pin<Box<dyn Future<Output = Result<Summary, Error>> + Send>>;
-
-fn start(
-    settings: Settings,
-    place: Where,
-    destination: Destination,
-    stop: Stop,
-) -> (Session, UnboundedReceiver<Event>, Option<Invitation>) {
+fn start(settings: Settings, place: Where, destination: Destination, stop: Stop) -> Started {
     let (events, reports) = Events::channel();
     match place {
         Where::From(invitation) => {
-            let joined = invitation.clone();
-            let session = async move { p2pshare::receive(&joined, &destination, &settings, events, stop).await };
-            (Box::pin(session), reports, Some(invitation))
+            let joined = Some(invitation.clone());
+            let session = async move { p2pshare::receive(&invitation, &destination, &settings, events, stop).await };
+            Started { session: Box::pin(session), reports, invitation: joined }
         }
         Where::Inbox(share) => {
             let session = async move { p2pshare::inbox(&destination, &share, &settings, events, stop).await };
-            (Box::pin(session), reports, None)
+            Started { session: Box::pin(session), reports, invitation: None }
         }
-    }
-}
-
-/// The files and folders at the top that arrived.
-struct Arrived {
-    folder: Option<PathBuf>,
-    seen: BTreeSet<PathBuf>,
-}
-
-impl Arrived {
-    /// The place of an entry's top component, the first time that it is seen.
-    fn first_seen(&mut self, path: &Path) -> Option<PathBuf> {
-        let top = PathBuf::from(path.components().next()?.as_os_str());
-        let place = match &self.folder {
-            Some(folder) if folder != Path::new(".") => folder.join(&top),
-            Some(_) | None => top.clone(),
-        };
-        self.seen.insert(top).then_some(place)
     }
 }
 

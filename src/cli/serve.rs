@@ -22,6 +22,8 @@ pub(crate) async fn run(args: ServeArgs) -> Exit {
     };
     match command::run(&args, ready, stopped).await {
         Ok(()) => Exit::Done,
-        Err(error) => ui::fail(&Report::new(Exit::Network, error.to_string(), "Name a free address with --listen.")),
+        Err(error) => {
+            ui::fail(&Report::new(Exit::Network, error.to_string(), "Name a free address with --listen."), false)
+        }
     }
 }

@@ -8,8 +8,9 @@ use p2pshare::transport::TransportConfig;
 use p2pshare::{Settings, ShareOptions};
 
 use super::args::{CommonArgs, ShareArgs};
-use super::config::{Config, parsed, parsed_as};
-use super::parse::{parse_duration, parse_retry, parse_size};
+use super::config::Config;
+use super::desk::Desk;
+use super::human::Manner;
 use super::report::{Exit, Report};
 use super::secret;
 
@@ -19,46 +20,60 @@ pub(crate) fn may_ask(common: &CommonArgs) -> bool {
 }
 
 /// What both directions need. A side that hosts gives its password with the share instead.
-pub(crate) fn settings(common: &CommonArgs, config: &Config, joins: bool) -> Result<Settings, Report> {
-    let server = match &common.server {
-        Some(server) => Some(server.clone()),
-        None => parsed_as(config.server.as_deref())?,
-    };
-    let password = if joins { secret::password(common.password.as_ref(), may_ask(common), false)? } else { None };
-    Ok(Settings {
-        server,
+pub(crate) fn settings(common: &CommonArgs, config: &Config) -> Settings {
+    Settings {
+        server: common.server.clone(),
         name: config.name.clone().unwrap_or_else(own_name),
-        password,
-        verify: common.verify || config.verify.unwrap_or(false),
-        retry: retry(common, config)?,
-        limit: common.limit.or(parsed(config.limit.as_deref(), parse_size)?),
-        lan: !common.no_lan && !config.no_lan.unwrap_or(false),
+        password: None,
+        verify: common.verify,
+        retry: common.retry.unwrap_or(RETRY),
+        limit: common.limit,
+        lan: !common.no_lan,
         transport: TransportConfig { quic: !common.no_quic, ..TransportConfig::default() },
-    })
-}
-
-fn retry(common: &CommonArgs, config: &Config) -> Result<Duration, Report> {
-    Ok(common.retry.or(parsed(config.retry.as_deref(), parse_retry)?).unwrap_or(RETRY))
+    }
 }
 
 /// How a share or an inbox is opened.
-pub(crate) fn share(args: &ShareArgs, common: &CommonArgs, config: &Config) -> Result<ShareOptions, Report> {
+pub(crate) async fn share(args: &ShareArgs, common: &CommonArgs, desk: &mut Desk) -> Result<ShareOptions, Report> {
     let code = args.code.as_deref().map(str::parse).transpose();
     let code = code.map_err(|error| Report::new(Exit::Usage, format!("{error}"), "Write it like 12-345678."))?;
     Ok(ShareOptions {
         max: (!args.keep).then(|| args.max.unwrap_or(NonZeroU32::MIN)),
-        expire: args.expire.or(parsed(config.expire.as_deref(), parse_duration)?).unwrap_or(EXPIRE),
-        secret_digits: args.secret_digits.or(config.secret_digits).unwrap_or(SECRET_DIGITS).into(),
-        password: secret::password(common.password.as_ref(), may_ask(common), true)?,
+        expire: args.expire.unwrap_or(EXPIRE),
+        secret_digits: args.secret_digits.unwrap_or(SECRET_DIGITS).into(),
+        password: secret::to_host(common, desk).await?,
         code,
-        verify: common.verify || config.verify.unwrap_or(false),
-        retry: retry(common, config)?,
+        verify: common.verify,
+        retry: common.retry.unwrap_or(RETRY),
     })
 }
 
-/// Whether a QR code is wanted.
-pub(crate) fn show_qr(args: &ShareArgs, config: &Config) -> bool {
-    !args.no_qr && !config.no_qr.unwrap_or(false)
+/// How things are shown.
+pub(crate) const fn manner(args: &ShareArgs, common: &CommonArgs, direction: Direction, names_server: bool) -> Manner {
+    let Direction { is_sender, is_host } = direction;
+    Manner {
+        is_sender,
+        is_host,
+        is_shared: is_host && (args.keep || args.max.is_some()),
+        is_quiet: common.quiet,
+        is_verbose: common.verbose > 0,
+        show_qr: !args.no_qr,
+        is_off_stdout: false,
+        names_server,
+    }
+}
+
+/// Whether the other device may not know which server to use: what stands in a configuration file stands in its own too, and
+/// a server inside this process is found on the local network.
+pub(crate) const fn names_server(common: &CommonArgs, config: &Config) -> bool {
+    common.server.is_some() || (config.server.is_none() && common.no_lan)
+}
+
+/// What this side does, and whether the other one comes to it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Direction {
+    pub(crate) is_sender: bool,
+    pub(crate) is_host: bool,
 }
 
 /// `user@machine`, cut to what a greeting holds.

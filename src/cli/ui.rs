@@ -5,30 +5,33 @@ use std::io::{IsTerminal, Write};
 use p2pshare::{Event, PeerId, VerifyRequest};
 use p2pshare_protocol::offer::Offer;
 
-use super::args::CommonArgs;
-use super::human::Human;
+use super::human::{Human, Manner};
 use super::json::Json;
 use super::report::{Exit, Report};
 
 /// The two audiences.
 pub(crate) enum Ui {
-    Human(Human),
+    Human(Box<Human>),
     Json(Json),
 }
 
 impl Ui {
-    pub(crate) fn new(common: &CommonArgs, is_sender: bool, show_qr: bool) -> Self {
-        if common.json {
-            Self::Json(Json::default())
-        } else {
-            Self::Human(Human::new(is_sender, common.quiet, show_qr))
+    pub(crate) fn new(is_json: bool, manner: Manner) -> Self {
+        if is_json { Self::Json(Json::default()) } else { Self::Human(Box::new(Human::new(manner))) }
+    }
+
+    /// Keeps everything but the payload off standard output.
+    pub(crate) const fn keep_off_stdout(&mut self) {
+        match self {
+            Self::Human(human) => human.manner.is_off_stdout = true,
+            Self::Json(json) => json.is_on_stderr = true,
         }
     }
 
-    /// Takes note of what is moved.
-    pub(crate) fn describe(&mut self, offer: &Offer) {
+    /// Takes note of what is sent.
+    pub(crate) fn sends(&mut self, offer: &Offer) {
         if let Self::Human(human) = self {
-            human.describe(offer);
+            human.sends(offer);
         }
     }
 
@@ -42,34 +45,31 @@ impl Ui {
     /// Shows an offer that is about to be decided.
     pub(crate) fn offered(&mut self, peer: PeerId, offer: &Offer) {
         match self {
-            Self::Human(human) => {
-                human.describe(offer);
-                human.clear();
-            }
+            Self::Human(human) => human.offered(peer, offer),
             Self::Json(json) => json.offer(peer, offer),
         }
     }
 
-    /// Keeps everything but the payload off standard output.
-    pub(crate) const fn keep_off_stdout(&mut self) {
+    /// Shows a number that is about to be compared.
+    pub(crate) fn verify(&mut self, peer: PeerId, request: &VerifyRequest) {
+        if let Self::Json(json) = self {
+            json.verify(peer, request);
+        }
+    }
+
+    /// Tells that the share takes no more passwords.
+    pub(crate) fn locked(&self) {
         match self {
-            Self::Human(human) => human.is_off_stdout = true,
-            Self::Json(json) => json.is_on_stderr = true,
+            Self::Human(human) => human.locked(),
+            Self::Json(json) => json.locked(),
         }
     }
 
     /// Whether the code goes to standard output by itself: where a script reads it, not where a person sees it anyway.
     pub(crate) fn prints_code(&self) -> bool {
         match self {
-            Self::Human(human) => human.is_quiet || !std::io::stdout().is_terminal(),
+            Self::Human(human) => human.manner.is_quiet || !std::io::stdout().is_terminal(),
             Self::Json(_) => false,
-        }
-    }
-
-    /// Takes note of whether this side shows a code or has one.
-    pub(crate) const fn is_host(&mut self, is_host: bool) {
-        if let Self::Human(human) = self {
-            human.is_host = is_host;
         }
     }
 
@@ -90,35 +90,24 @@ impl Ui {
         let _ = write!(std::io::stderr(), "\x1b]52;c;{encoded}\x07");
     }
 
-    /// Makes room for a question.
-    pub(crate) fn make_room(&mut self) {
+    pub(crate) fn open_question(&mut self, text: &str) {
         if let Self::Human(human) = self {
-            human.clear();
+            human.open_question(text);
         }
     }
 
-    /// Tells that the share takes no more passwords.
-    pub(crate) fn locked(&mut self) {
-        match self {
-            Self::Human(human) => human.locked(),
-            Self::Json(json) => json.locked(),
-        }
-    }
-
-    /// Makes room for the question about a short number, or tells the number to a script.
-    pub(crate) fn asks(&mut self, peer: PeerId, request: &VerifyRequest) {
-        match self {
-            Self::Human(human) => human.clear(),
-            Self::Json(json) => json.verify(peer, request),
+    pub(crate) fn close_question(&mut self, is_line_ended: bool) {
+        if let Self::Human(human) = self {
+            human.close_question(is_line_ended);
         }
     }
 
     /// One line of payload on standard output.
     pub(crate) fn print(&self, line: &str) {
-        if matches!(self, Self::Human(human) if !human.is_off_stdout) {
-            let mut out = std::io::stdout().lock();
-            // A reader that went away is no reason to stop a transfer.
-            let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+        if let Self::Human(human) = self
+            && !human.manner.is_off_stdout
+        {
+            human.print(line);
         }
     }
 
@@ -138,14 +127,18 @@ impl Ui {
 }
 
 /// Reports a failure before there is anything to show it with.
-pub(crate) fn fail(report: &Report) -> Exit {
-    let _ = writeln!(std::io::stderr(), "{}", words(report));
+pub(crate) fn fail(report: &Report, is_json: bool) -> Exit {
+    if is_json {
+        Json::default().error(report);
+    } else {
+        let _ = writeln!(std::io::stderr(), "{}", words(report));
+    }
     report.exit
 }
 
 /// Reports that the program could not even start.
 pub(crate) fn fail_early(message: &str) -> Exit {
-    fail(&Report::new(Exit::Other, message, ""))
+    fail(&Report::new(Exit::Other, message, ""), false)
 }
 
 fn words(report: &Report) -> String {

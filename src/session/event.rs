@@ -1,5 +1,6 @@
 //! What a session tells its user, and what it asks.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use zeroize::Zeroizing;
 
 use super::host::Guard;
 use crate::error::Error;
+use crate::storage::sink::OnExists;
 use crate::storage::{sink, source};
 use crate::transport::{DataPlane, Path};
 
@@ -77,7 +79,7 @@ pub enum Event {
         bytes: u64,
     },
     /// Something was renamed, skipped or started over while the destination was prepared.
-    SinkNotice(sink::Notice),
+    SinkNotice(PeerId, sink::Notice),
     /// So many bytes were there from an earlier session.
     Resumed(PeerId, u64),
     /// What the receiver's disk has confirmed.
@@ -91,6 +93,8 @@ pub enum Event {
     },
     /// An entry has its final name (receiving only).
     EntryDone {
+        /// Which peer.
+        peer: PeerId,
         /// Which entry.
         entry: EntryId,
         /// Where it is.
@@ -101,7 +105,7 @@ pub enum Event {
         root: Option<Hash>,
     },
     /// A text arrived.
-    Text(Untrusted),
+    Text(PeerId, Untrusted),
     /// An entry was given up; the others continue.
     Skipped {
         /// Which peer.
@@ -113,6 +117,8 @@ pub enum Event {
     },
     /// What this side's disk said of an entry that it does not take.
     NotStored {
+        /// Which peer.
+        peer: PeerId,
         /// Which entry.
         entry: EntryId,
         /// What the disk said.
@@ -182,6 +188,11 @@ pub struct OfferRequest {
 }
 
 impl OfferRequest {
+    /// Waits until nobody waits for the answer any more. Cancel-safe.
+    pub async fn withdrawn(&mut self) {
+        self.answer.closed().await;
+    }
+
     /// Answers.
     pub fn decide(self, decision: Decision) {
         // A session that ended meanwhile needs no answer.
@@ -198,6 +209,11 @@ pub struct PasswordRequest {
 }
 
 impl PasswordRequest {
+    /// Waits until nobody waits for the answer any more. Cancel-safe.
+    pub async fn withdrawn(&mut self) {
+        self.answer.closed().await;
+    }
+
     /// Gives the password.
     pub fn give(self, password: Zeroizing<String>) {
         // A session that ended meanwhile needs no password.
@@ -227,6 +243,11 @@ pub struct VerifyRequest {
 }
 
 impl VerifyRequest {
+    /// Waits until nobody waits for the answer any more. Cancel-safe.
+    pub async fn withdrawn(&mut self) {
+        self.answer.closed().await;
+    }
+
     /// Says whether the other side shows the same number.
     pub fn confirm(self, is_same: bool) {
         // A session that ended meanwhile needs no answer.
@@ -237,10 +258,23 @@ impl VerifyRequest {
 /// The answer to an offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Take these entries, ascending.
-    Accept(Vec<EntryId>),
+    /// Take some entries.
+    Accept {
+        /// Which, ascending.
+        entries: Vec<EntryId>,
+        /// What was decided about files whose name is taken, where it differs from what holds for all.
+        on_exists: HashMap<EntryId, OnExists>,
+    },
     /// Take nothing.
     Decline(DeclineReason),
+}
+
+impl Decision {
+    /// Takes these entries, ascending, as the destination is set up.
+    #[must_use]
+    pub fn accept(entries: Vec<EntryId>) -> Self {
+        Self::Accept { entries, on_exists: HashMap::new() }
+    }
 }
 
 /// Where a session reports to.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use p2pshare_protocol::ctl::{AbortCode, DeclineReason};
+use p2pshare_protocol::entry_path::EntryPath;
 use p2pshare_protocol::offer::{EntryId, EntryKind, Offer};
 use p2pshare_protocol::receiver::{Acceptance, Event as ReceiverEvent, Input, Output, Receiver};
 use tokio::sync::oneshot;
@@ -34,7 +35,16 @@ pub enum Destination {
         /// How entries are stored in it.
         options: SinkOptions,
     },
-    /// To standard output; the offer must be one file or stream.
+    /// Under a path of its own; what is taken must be one file or stream.
+    File {
+        /// The folder, which must exist.
+        folder: PathBuf,
+        /// The file's name in it.
+        name: EntryPath,
+        /// How it is stored.
+        options: SinkOptions,
+    },
+    /// To standard output; what is taken must be one file, text or stream.
     Stdout,
 }
 
@@ -178,7 +188,7 @@ impl Receiving<'_> {
                 self.feed(Input::Committed(entry), lanes)
             }
             SinkOutcome::Failed { entry: Some(entry), error } if concerns_one_entry(&error) => {
-                self.context.events.report(Event::NotStored { entry, error });
+                self.context.events.report(Event::NotStored { peer: self.context.peer, entry, error });
                 self.feed(Input::Failed(entry), lanes)
             }
             SinkOutcome::Failed { error, .. } => self.fail(Error::Sink(error), lanes),
@@ -193,29 +203,51 @@ impl Receiving<'_> {
     }
 
     fn decided(&mut self, decision: Decision, lanes: &Lanes) -> Result<(), Error> {
-        let entries = match decision {
+        let on_exists = match decision {
             Decision::Decline(reason) => return self.feed(Input::Decline(reason), lanes),
-            Decision::Accept(entries) => entries,
+            Decision::Accept { entries, on_exists } => {
+                self.taken = entries;
+                on_exists
+            }
         };
-        self.taken = entries;
         match self.destination {
             Destination::Stdout => self.open_pipe(lanes),
             Destination::Folder { path, options } => {
-                let (path, options, offer) = (path.clone(), options.clone(), Arc::clone(&self.offer));
-                let stored = self.taken.iter().copied().filter(|id| !is_text(&offer, *id)).collect::<Vec<_>>();
-                let open = move || Sink::open(&path, &offer, &stored, &options);
-                self.opening = Some(tokio::task::spawn_blocking(open));
+                self.open_sink(path.clone(), SinkOptions { decided: on_exists, ..options.clone() });
+                Ok(())
+            }
+            Destination::File { folder, name, options } => {
+                if !matches!(self.taken_kinds()[..], [EntryKind::File | EntryKind::Stream]) {
+                    return self.not_one_file(lanes);
+                }
+                let name = Some(name.clone());
+                self.open_sink(folder.clone(), SinkOptions { decided: on_exists, name, ..options.clone() });
                 Ok(())
             }
         }
     }
 
+    fn open_sink(&mut self, folder: PathBuf, options: SinkOptions) {
+        let offer = Arc::clone(&self.offer);
+        let stored = self.taken.iter().copied().filter(|id| !is_text(&offer, *id)).collect::<Vec<_>>();
+        let open = move || Sink::open(&folder, &offer, &stored, &options);
+        self.opening = Some(tokio::task::spawn_blocking(open));
+    }
+
+    fn taken_kinds(&self) -> Vec<EntryKind> {
+        self.taken.iter().filter_map(|id| self.offer.entry(*id)).map(|entry| entry.kind).collect()
+    }
+
+    /// Declines what does not go into one file.
+    fn not_one_file(&mut self, lanes: &Lanes) -> Result<(), Error> {
+        let _ = self.feed(Input::Decline(DeclineReason::Limit), lanes);
+        Err(Error::NotOneFile(self.taken.len()))
+    }
+
     fn open_pipe(&mut self, lanes: &Lanes) -> Result<(), Error> {
-        let kinds: Vec<_> = self.taken.iter().filter_map(|id| self.offer.entry(*id)).map(|entry| entry.kind).collect();
-        let [EntryKind::File | EntryKind::Stream | EntryKind::Text] = kinds[..] else {
-            let _ = self.feed(Input::Decline(DeclineReason::Limit), lanes);
-            return Err(Error::NotOneFile(self.offer.entries().len()));
-        };
+        if !matches!(self.taken_kinds()[..], [EntryKind::File | EntryKind::Stream | EntryKind::Text]) {
+            return self.not_one_file(lanes);
+        }
         self.store = Some(Store::Pipe(Pipe::to_stdout()));
         let pass = self.taken.first().copied();
         self.accept(Acceptance { entries: self.taken.clone(), pass, ..Acceptance::default() }, lanes)
@@ -230,7 +262,7 @@ impl Receiving<'_> {
             }
         };
         for notice in notices {
-            self.context.events.report(Event::SinkNotice(notice));
+            self.context.events.report(Event::SinkNotice(self.context.peer, notice));
         }
         self.store = Some(Store::Folder(sink));
         let entries: Vec<_> = self.taken.iter().copied().filter(|id| !plan.skipped.contains(id)).collect();
@@ -287,10 +319,10 @@ impl Receiving<'_> {
             ReceiverEvent::EntryDone(entry, root) => {
                 if let Some(path) = self.placed.remove(&entry) {
                     let bytes = self.offer.entry(entry).map_or(0, |entry| entry.size);
-                    events.report(Event::EntryDone { entry, path, bytes, root });
+                    events.report(Event::EntryDone { peer, entry, path, bytes, root });
                 }
             }
-            ReceiverEvent::Text(_, text) => events.report(Event::Text(text)),
+            ReceiverEvent::Text(_, text) => events.report(Event::Text(peer, text)),
             ReceiverEvent::Skipped { entry, reason } => {
                 self.skipped += 1;
                 events.report(Event::Skipped { peer, entry, reason });

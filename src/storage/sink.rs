@@ -5,6 +5,7 @@
 //! is complete and verified.
 
 mod commit;
+mod conflicts;
 mod entries;
 mod error;
 mod found;
@@ -27,6 +28,7 @@ use p2pshare_protocol::hash::Hash;
 use p2pshare_protocol::offer::{EntryId, Offer};
 use tokio::sync::mpsc as tokio_mpsc;
 
+pub use conflicts::{Conflict, conflicts};
 pub use error::SinkError;
 pub use notice::{Notice, RenameReason, RestartReason};
 pub use options::{OnExists, SinkOptions};

@@ -117,7 +117,7 @@ fn pair_with_short_number(world: &World, server: &TestServer, sender: Running, i
 #[track_caller]
 fn asked_number(running: &Running) -> String {
     running.until_err(|text| {
-        let (_, rest) = text.split_once("Is it ")?;
+        let (_, rest) = text.split_once("show the number ")?;
         rest.split_once('?').map(|(number, _)| number.to_owned())
     })
 }

@@ -186,6 +186,45 @@ fn a_flag_beats_the_environment_which_beats_the_file() {
 }
 
 #[test]
+fn every_key_has_a_variable_and_a_wrong_value_is_named() {
+    let (world, server) = (World::new(), TestServer::start());
+    let film = world.file("film", "content");
+    let with = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = world.command(arguments);
+        command.env("P2PSHARE_SERVER", server.url()).envs(variables.iter().copied());
+        Running::start(command, OnTerminal::Nothing)
+    };
+    let sender = with(&["send", film.to_str().unwrap()], &[("P2PSHARE_QUIET", "1"), ("P2PSHARE_SECRET_DIGITS", "6")]);
+    let code = sender.code();
+    assert_eq!(code.split_once('-').unwrap().1.len(), 6);
+    let received = with(&["recv", &code], &[("P2PSHARE_YES", "true"), ("P2PSHARE_JSON", "1")]).end().expect_exit(0);
+    assert_eq!(received.events().last().unwrap()["event"], "done");
+    assert_eq!(sender.end().expect_exit(0).stderr, "");
+    for (variable, value) in [
+        ("P2PSHARE_YES", "perhaps"),
+        ("P2PSHARE_ON_EXISTS", "explode"),
+        ("P2PSHARE_MAX_FILES", "-1"),
+        ("P2PSHARE_LIMIT", "fast"),
+        ("P2PSHARE_TIMEOUT", "soon"),
+    ] {
+        let ended = with(&["recv", "-y", "123456"], &[(variable, value)]).end().expect_exit(2);
+        let key = variable["P2PSHARE_".len()..].to_lowercase().replace('_', "-");
+        assert!(ended.stderr.contains(variable) || ended.stderr.contains(&key), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn nobody_is_waited_for_longer_than_the_timeout() {
+    let (world, server) = (World::new(), TestServer::start());
+    let film = world.file("film", "content");
+    let ended = world.run(&["send", "--timeout", "1s", "--server", &server.url(), film.to_str().unwrap()]).end();
+    ended.expect_exit(12).expect_says("nobody came within 1s (--timeout)");
+    let inbox = world.run(&["recv", "--yes", "--json", "--timeout", "1s", "--server", &server.url()]).end();
+    let last = inbox.expect_exit(12).events().pop().unwrap();
+    assert_eq!((&last["event"], &last["class"]), (&json!("error"), &json!("timed_out")));
+}
+
+#[test]
 fn b_055_wrong_codes_at_the_same_time_are_counted_exactly() {
     let (world, server) = (World::new(), TestServer::start());
     let sender = world.send(&server.url(), &[&world.file("film", "content")]);

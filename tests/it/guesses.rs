@@ -225,11 +225,9 @@ fn b_072_ten_wrong_passwords_lock_the_share_until_its_owner_unlocks_it() {
         Running::start(command, OnTerminal::Nothing)
     };
     // Three on a terminal, all of which count, also the last.
-    let program = env!("CARGO_BIN_EXE_p2pshare");
-    let on_tty = ["--ctty", "--wait", program, "recv", "--yes", "--server", &url, &code];
-    let person = Running::start(world.command_of("/usr/bin/setsid", &on_tty), OnTerminal::Person);
+    let person = world.run_on_terminal(&["recv", "--yes", "--server", &url, &code]);
     for nth in 1..=3 {
-        person.until_err(|screen| (screen.matches("assword:").count() >= nth).then_some(()));
+        person.until_err(|screen| (screen.matches("Password of the share: ").count() >= nth).then_some(()));
         person.type_line(&format!("wrong {nth}"));
     }
     person.end().expect_exit(6).expect_says("wrong password");

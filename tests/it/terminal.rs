@@ -63,7 +63,7 @@ fn b_100_the_name_of_a_hostile_receiver_reaches_no_terminal() {
     let film = world.file("film", "content");
     let command = world.command(&["send", "--no-qr", "--server", &server.url(), film.to_str().unwrap()]);
     let sender = Running::start(command, OnTerminal::Everything);
-    let code = sender.until_err(|screen| Some(screen.split_once("p2pshare recv ")?.1.split_once('\r')?.0.to_owned()));
+    let code = sender.until_err(|screen| Some(screen.split_once("p2pshare recv ")?.1.split_once(' ')?.0.to_owned()));
     let mut receiver = HostileGuest::pair(&server.url(), &code).bind();
     receiver.say_json(&json!({"t": "hello", "v": 1, "role": "receives", "name": NASTY, "agent": NASTY}).to_string());
     receiver.hear_until("offer");
@@ -93,7 +93,7 @@ fn receive_nasty(more: &[&str], on_terminal: OnTerminal) -> (String, String) {
     let entry = |name: &str| json!({"path": [name, NASTY], "kind": "file", "size": 1}).to_string();
     sender.offer(&[entry(NASTY), entry("b")].join(","));
     if on_terminal != OnTerminal::Nothing {
-        receiver.until_says("[Y/n]");
+        receiver.until_says("[Y/n");
         receiver.type_line("y");
     }
     // One entry is given up, so that its name is told as well.

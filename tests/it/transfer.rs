@@ -130,6 +130,25 @@ fn the_receiver_chooses_the_folder() {
 }
 
 #[test]
+fn the_receiver_chooses_the_name() {
+    let (world, server) = (World::new(), TestServer::start());
+    let file = world.file("notes.txt", "new");
+    fs::write(world.to().join("tonight.txt"), "old").unwrap();
+    let recv = |sender: &crate::harness::Running, name: &str| {
+        world.run(&["recv", "--server", &server.url(), "-y", "-o", name, &sender.code()]).end()
+    };
+    let sender = world.send(&server.url(), &[&file]);
+    let received = recv(&sender, "tonight.txt").expect_exit(0);
+    assert_eq!(received.stdout, "tonight (1).txt\n");
+    assert_eq!(fs::read_to_string(world.to().join("tonight (1).txt")).unwrap(), "new");
+    assert_eq!(world.arrived().names().count(), 2);
+    let sender = world.send(&server.url(), &[&world.from()]);
+    recv(&sender, "another").expect_exit(11).expect_says("2 entries are offered where one file is wanted");
+    recv(&sender, "missing/name").expect_exit(8).expect_says("missing is not a folder");
+    assert_eq!(world.arrived().names().count(), 2);
+}
+
+#[test]
 fn nothing_has_to_be_configured() {
     let world = World::new();
     let film = world.file("film.mp4", noise(2_000_000, 6));

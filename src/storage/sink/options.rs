@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use p2pshare_protocol::entry_path::EntryPath;
 use p2pshare_protocol::local_name::Naming;
-use p2pshare_protocol::offer::EntryId;
+use p2pshare_protocol::offer::{Entry, EntryId};
 
 /// What to do when the name of a file is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,6 +31,8 @@ pub struct SinkOptions {
     pub preserve_exec: bool,
     /// Which names the destination can hold.
     pub naming: Naming,
+    /// Another path for the only entry that is taken.
+    pub name: Option<EntryPath>,
     /// Whether to go on with what an earlier run left.
     pub resume: bool,
 }
@@ -41,12 +44,18 @@ impl Default for SinkOptions {
             decided: HashMap::new(),
             preserve_exec: true,
             naming: Naming::Unix,
+            name: None,
             resume: true,
         }
     }
 }
 
 impl SinkOptions {
+    /// Where an entry is to go, before its names are mapped.
+    pub(super) fn path<'a>(&'a self, entry: &'a Entry) -> &'a EntryPath {
+        self.name.as_ref().unwrap_or(&entry.path)
+    }
+
     /// What to do for one entry when its name is taken.
     #[must_use]
     pub fn on_exists(&self, entry: EntryId) -> OnExists {

@@ -19,8 +19,8 @@ use super::{Notice, OnExists, RenameReason, RestartReason, SinkError, SinkOption
 /// What an earlier run or somebody else left in the destination, as far as it matters for this offer.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// Files whose name is taken on the disk. [`SinkOptions::on_exists`] has been applied to them; ask the user before
-    /// opening again with other decisions.
+    /// Files whose name is taken on the disk. [`SinkOptions::on_exists`] has been applied to them;
+    /// [`conflicts`](super::conflicts()) finds them beforehand.
     pub existing: Vec<EntryId>,
     /// Of these, the ones that are left out.
     pub skipped: Vec<EntryId>,
@@ -85,7 +85,7 @@ impl Planning<'_> {
         let mtime = entry.mtime.map(|mtime| mtime.clamp(0, self.latest_mtime));
         let (mut exists, mut state) = (false, State::Absent);
         let (disk, resume) = (&mut self.disk, self.options.resume);
-        let path = self.mapper.map(&entry.path, role(entry.kind), |candidate, role| {
+        let path = self.mapper.map(self.options.path(entry), role(entry.kind), |candidate, role| {
             let found = disk.look(candidate, role);
             // A skipped entry is not even compared.
             let is_compared = resume && role == Role::File && on_exists != OnExists::Skip;
@@ -178,14 +178,14 @@ impl Planning<'_> {
     }
 
     fn note_name(&mut self, entry: EntryId, offered: &Entry, path: &LocalPath, exists: bool) {
-        if !path.is_verbatim(&offered.path) {
+        if !path.is_verbatim(self.options.path(offered)) {
             let reason = if exists { RenameReason::Exists } else { RenameReason::Unsuitable };
             self.planned.notices.push(Notice::Renamed { entry, path: path.clone(), reason });
         }
     }
 }
 
-const fn role(kind: EntryKind) -> Role {
+pub(super) const fn role(kind: EntryKind) -> Role {
     match kind {
         EntryKind::Dir => Role::Folder,
         EntryKind::File | EntryKind::Text | EntryKind::Stream => Role::File,

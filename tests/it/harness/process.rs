@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::termios::{LocalModes, tcgetattr};
 use serde_json::Value;
 
 use super::PATIENCE;
@@ -29,6 +30,17 @@ pub(crate) struct Ended {
     pub(crate) exit: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+}
+
+/// A terminal, seen from a person's side.
+pub(crate) struct Keyboard(File);
+
+impl Keyboard {
+    /// Whether it shows what is typed and knows Ctrl-C, as a shell expects it.
+    pub(crate) fn is_usual(&self) -> bool {
+        let usual = LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
+        tcgetattr(&self.0).unwrap().local_modes.contains(usual)
+    }
 }
 
 /// What a terminal is connected to.
@@ -115,6 +127,11 @@ impl Running {
     pub(crate) fn type_line(&self, line: &str) {
         let mut keyboard = self.keyboard.as_ref().expect("a terminal");
         keyboard.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    /// The person's end of the terminal, also for later.
+    pub(crate) fn keyboard(&self) -> Keyboard {
+        Keyboard(self.keyboard.as_ref().expect("a terminal").try_clone().unwrap())
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

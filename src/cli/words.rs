@@ -1,0 +1,137 @@
+//! The words for what is moved, where and how, as a person reads them.
+
+use p2pshare::Summary;
+use p2pshare::storage::{sink, source};
+use p2pshare::transport::{DataPlane, Path};
+use p2pshare_protocol::ctl::SkipReason;
+use p2pshare_protocol::offer::{EntryId, EntryKind, Offer};
+
+use super::format;
+use super::json::path_kind;
+use super::text::Untrusted;
+
+/// What is moved, in a few words, and the names of its entries.
+#[derive(Debug, Default)]
+pub(crate) struct What {
+    pub(crate) label: String,
+    names: Vec<String>,
+}
+
+impl What {
+    pub(crate) fn new(offer: &Offer) -> Self {
+        let names = offer.entries().iter().map(|entry| entry.path.joined()).collect();
+        Self { label: label(offer), names }
+    }
+
+    /// The name of an entry, safe to print.
+    fn name(&self, entry: EntryId) -> String {
+        let name = usize::try_from(entry.0).ok().and_then(|index| self.names.get(index));
+        name.map_or_else(|| "an entry".to_owned(), |name| Untrusted(name).to_string())
+    }
+
+    pub(crate) fn skipped(&self, entry: EntryId, reason: SkipReason) -> String {
+        let why = match reason {
+            SkipReason::Changed => "it changed while it was sent",
+            SkipReason::Unreadable => "the sender cannot read it",
+            SkipReason::Unwritable => "the receiver cannot store it",
+        };
+        format!("skipped {}: {why}", self.name(entry))
+    }
+
+    pub(crate) fn sink_notice(&self, notice: &sink::Notice) -> String {
+        match notice {
+            sink::Notice::Renamed { entry, path, reason } => {
+                let why = match reason {
+                    sink::RenameReason::Unsuitable => "its name does not fit here",
+                    sink::RenameReason::Exists => "the name is taken",
+                };
+                format!("{} is stored as {}: {why}", self.name(*entry), Untrusted(path.as_str()))
+            }
+            sink::Notice::Restarted { entry, reason } => {
+                let why = match reason {
+                    sink::RestartReason::SourceChanged => "it changed since the last time",
+                    sink::RestartReason::JournalUnusable => "the record of what was there cannot be used",
+                    sink::RestartReason::Damaged => "some of what was there is damaged",
+                };
+                format!("{} starts over: {why}", self.name(*entry))
+            }
+            other => format!("{other:?}"),
+        }
+    }
+}
+
+/// What an offer is, in a few words.
+pub(crate) fn label(offer: &Offer) -> String {
+    match offer.entries() {
+        [] => "nothing".to_owned(),
+        [only] if only.kind == EntryKind::Text => "a text".to_owned(),
+        [only] => Untrusted(only.path.name()).to_string(),
+        [first, rest @ ..] => {
+            let top = &first.path.components()[0];
+            if rest.iter().all(|entry| entry.path.components()[0] == *top) {
+                Untrusted(top).to_string()
+            } else {
+                let files = offer.entries().iter().filter(|entry| entry.kind != EntryKind::Dir).count();
+                format::count(files, "file", "files")
+            }
+        }
+    }
+}
+
+pub(crate) fn source_notice(notice: &source::Notice) -> String {
+    let at = |path: &std::path::Path| Untrusted(&path.to_string_lossy()).to_string();
+    match notice {
+        source::Notice::Renamed { path, name } => format!("{} is offered as {}", at(path), Untrusted(name)),
+        source::Notice::SkippedLink { path } => format!("skipped {}: a link that leads out or nowhere", at(path)),
+        source::Notice::SkippedSpecial { path } => format!("skipped {}: neither a file nor a folder", at(path)),
+        source::Notice::SkippedUnreadable { path, error } => format!("skipped {}: {error}", at(path)),
+        source::Notice::SkippedTooDeep { path } => format!("skipped {}: nested too deeply", at(path)),
+        other => format!("{other:?}"),
+    }
+}
+
+/// `sent film.mp4 (315 MB) to ann in 7.1 s: 45.2 MB/s, lan, quic, 9 ms; the receiver verified it`
+pub(crate) fn done(
+    what: &str,
+    who: &str,
+    summary: &Summary,
+    path: Option<(Path, DataPlane)>,
+    is_sender: bool,
+) -> String {
+    let (verb, verified) = if is_sender { ("sent", "the receiver verified it") } else { ("received", "verified") };
+    let mut size = format::bytes(summary.bytes);
+    if summary.entries != 1 {
+        size = format!("{}, {size}", format::count(summary.entries as usize, "entry", "entries"));
+    }
+    let took = format::seconds(summary.took);
+    let rate = format::rate(summary.bytes as f64 / summary.took.as_secs_f64().max(0.001));
+    let path = path.map_or_else(String::new, |(path, plane)| format!(", {}", describe_path(&path, plane)));
+    let skipped = match summary.skipped {
+        0 => String::new(),
+        skipped => format!("; {} left out", format::count(skipped as usize, "entry", "entries")),
+    };
+    format!("{verb} {what} ({size}) {who}in {took}: {rate}{path}; {verified}{skipped}")
+}
+
+/// `lan, quic, 12 ms`
+fn describe_path(path: &Path, plane: DataPlane) -> String {
+    let mut words = vec![path_kind(path.kind).to_owned()];
+    if plane == DataPlane::Quic {
+        words.push("quic".to_owned());
+    }
+    words.extend(round_trip(path));
+    words.join(", ")
+}
+
+/// `lan 12 ms`
+pub(crate) fn short_path(path: &Path) -> String {
+    let kind = path_kind(path.kind);
+    round_trip(path).map_or_else(|| kind.to_owned(), |rtt| format!("{kind} {rtt}"))
+}
+
+fn round_trip(path: &Path) -> Option<String> {
+    path.round_trip.map(|rtt| match rtt.as_millis() {
+        0 => "<1 ms".to_owned(),
+        ms => format!("{ms} ms"),
+    })
+}
