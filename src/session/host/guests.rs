@@ -91,11 +91,12 @@ impl Guests {
         self.next_peer += 1;
         let (mailbox, mail) = Mailbox::shared(cid, signaling.clone());
         self.mail.insert(cid, mail);
+        let is_code = matches!(secret, HostSecret::Code(_));
         let guest = Guest {
             cid,
             room,
             secret,
-            guard: self.guard.clone(),
+            guard: if is_code { self.guard.of_code() } else { self.guard.of_link() },
             password: self.password.clone(),
             verify: self.verify,
             signaling,
@@ -172,7 +173,8 @@ impl Guest {
         let entropy = Entropy::generate(&mut rng());
         let machine = HostPairing::new(&self.secret, &self.room, self.options(), entropy, Instant::now());
         let dialing = Dialing::prepare(&self.way.config).await?;
-        let mut pairing = Pairing::new(Machine::Host(machine, Some(self.guard())), dialing, mailbox, &mut self.context);
+        let mut pairing =
+            Pairing::new(Machine::Host(machine, Some(self.guard.clone())), dialing, mailbox, &mut self.context);
         let paired = pairing.until_paired().await;
         if paired.is_ok() {
             *was_paired = true;
@@ -190,10 +192,6 @@ impl Guest {
 }
 
 impl Guest {
-    fn guard(&self) -> Guard {
-        if matches!(self.secret, HostSecret::Code(_)) { self.guard.clone() } else { self.guard.of_link() }
-    }
-
     fn options(&self) -> HostOptions {
         let attempts = self.guard.password_attempts();
         let password = self.password.clone().map(|password| PasswordGate { password, attempts });
