@@ -8,6 +8,7 @@ pub(crate) mod server;
 pub(crate) mod shim;
 pub(crate) mod terminal;
 pub(crate) mod tree;
+pub(crate) mod wire;
 pub(crate) mod world;
 
 pub(crate) use peer::{HostileGuest, HostileHost, Peer};

@@ -21,6 +21,7 @@ mod hostile_names;
 mod hostile_receiver;
 mod hostile_sender;
 mod hostile_server;
+mod network;
 mod questions;
 mod stop;
 mod terminal;

@@ -25,6 +25,7 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use super::PATIENCE;
+use super::wire::Wire;
 
 /// A host with a share of its own that waits for a guest.
 pub(crate) struct HostileHost {
@@ -74,8 +75,17 @@ impl HostileHost {
         self.try_pair(|sdp| sdp).expect("a pairing")
     }
 
+    /// The same, with all datagrams on a wire.
+    pub(crate) fn pair_over(self, wire: &Wire) -> Peer {
+        self.pair_with(|sdp| sdp, Some(wire.clone())).expect("a pairing")
+    }
+
     /// The same, with an answer that is changed before it is sealed.
     pub(crate) fn try_pair(self, edit: fn(String) -> String) -> Result<Peer, String> {
+        self.pair_with(edit, None)
+    }
+
+    fn pair_with(self, edit: fn(String) -> String, wire: Option<Wire>) -> Result<Peer, String> {
         let Self { runtime, signaling, secret, room } = self;
         let (channel, keys) = runtime.block_on(async {
             let (outgoing, mut incoming) = signaling.split();
@@ -83,7 +93,7 @@ impl HostileHost {
             let entropy = Entropy::generate(&mut rng());
             let machine = HostPairing::new(&secret, &room, HostOptions::default(), entropy, Instant::now());
             let dialing = Dialing::prepare(&TransportConfig::default()).await.unwrap();
-            let pairing = Pairing { machine: Machine::Host(machine), dialing, outgoing, incoming, cid, edit };
+            let pairing = Pairing { machine: Machine::Host(machine), dialing, outgoing, incoming, cid, edit, wire };
             timeout(PATIENCE, pairing.run()).await.expect("a pairing in time")
         })?;
         Ok(Peer { runtime, channel, keys, unread: None })
@@ -114,7 +124,7 @@ impl HostileGuest {
             let (dialing, offer) = Dialing::offer(&TransportConfig::default()).await.unwrap();
             machine.handle_input(Input::LocalDescription(edit(offer)), now).unwrap();
             let machine = Machine::Guest(Box::new(machine));
-            let pairing = Pairing { machine, dialing, outgoing, incoming, cid: Cid::HOST, edit };
+            let pairing = Pairing { machine, dialing, outgoing, incoming, cid: Cid::HOST, edit, wire: None };
             timeout(PATIENCE, pairing.run()).await.expect("a pairing in time")
         })?;
         Ok(Peer { runtime, channel, keys, unread: None })
@@ -293,6 +303,7 @@ struct Pairing {
     incoming: SignalingReceiver,
     cid: Cid,
     edit: fn(String) -> String,
+    wire: Option<Wire>,
 }
 
 impl Pairing {
@@ -312,7 +323,12 @@ impl Pairing {
                 },
                 event = self.dialing.next_event() => match event {
                     DialEvent::LocalCandidate(Candidate { candidate, sdp_mid, sdp_m_line_index }) => {
-                        if let Ok(candidate) = sdp::Candidate::new(candidate, sdp_mid, sdp_m_line_index) {
+                        let candidate = match &self.wire {
+                            Some(wire) => wire.as_peers(&candidate),
+                            None => Some(candidate),
+                        };
+                        let candidate = candidate.and_then(|c| sdp::Candidate::new(c, sdp_mid, sdp_m_line_index).ok());
+                        if let Some(candidate) = candidate {
                             self.feed(Input::LocalCandidate(candidate))?;
                         }
                     }
@@ -346,12 +362,16 @@ impl Pairing {
                 }
                 Output::RemoteDescription(sdp) => self.describe(sdp.as_str()).await?,
                 Output::RemoteCandidate(candidate) => {
-                    let candidate = Candidate {
-                        candidate: candidate.as_str().to_owned(),
-                        sdp_mid: candidate.sdp_mid().map(str::to_owned),
-                        sdp_m_line_index: candidate.sdp_m_line_index(),
+                    let text = candidate.as_str();
+                    let text = match &self.wire {
+                        Some(wire) => wire.as_programs(text),
+                        None => Some(text.to_owned()),
                     };
-                    self.dialing.add_candidate(&candidate).await;
+                    if let Some(text) = text {
+                        let (sdp_mid, sdp_m_line_index) = (candidate.sdp_mid(), candidate.sdp_m_line_index());
+                        let sdp_mid = sdp_mid.map(str::to_owned);
+                        self.dialing.add_candidate(&Candidate { candidate: text, sdp_mid, sdp_m_line_index }).await;
+                    }
                 }
                 Output::Paired(keys) => {
                     paired = Some(keys);
@@ -370,7 +390,12 @@ impl Pairing {
         if let Machine::Guest(_) = &self.machine {
             return self.dialing.accept_answer(sdp).await.map_err(|error| error.to_string());
         }
-        let answer = self.dialing.answer(sdp).await.map_err(|error| error.to_string())?;
+        let mut answer = self.dialing.answer(sdp).await.map_err(|error| error.to_string())?;
+        if self.wire.is_some() {
+            // Its addresses follow by themselves, as those of the wire.
+            let lines = answer.split_inclusive('\n').filter(|line| !line.starts_with("a=candidate:"));
+            answer = lines.collect();
+        }
         self.feed(Input::LocalDescription((self.edit)(answer)))
     }
 }
