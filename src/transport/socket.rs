@@ -144,12 +144,26 @@ impl SharedSocket {
             if meta.len == 0 {
                 continue;
             }
-            if kept != index {
-                let (front, back) = bufs.split_at_mut(index);
-                front[kept][..meta.len].copy_from_slice(&back[0][..meta.len]);
-            }
-            metas[kept] = meta;
+            keep(bufs, metas, kept, index, meta);
             kept += 1;
+        }
+        kept
+    }
+
+    /// Drops what strangers send beside connectivity checks, which carry a proof of their own: a handshake that somebody
+    /// else shoots at may not end the peer's. Returns how many messages are left, at the front.
+    pub(super) fn admit(&self, bufs: &mut [IoSliceMut<'_>], metas: &mut [RecvMeta]) -> usize {
+        let mut kept = 0;
+        for index in 0..metas.len() {
+            let mut meta = metas[index];
+            if !self.sockets.is_known(meta.addr) {
+                let is_check = |datagram: &[u8]| matches!(datagram, [0..=3, ..]);
+                meta.len = divert(&mut bufs[index][..meta.len], meta.stride.max(1), is_check).0;
+            }
+            if meta.len > 0 {
+                keep(bufs, metas, kept, index, meta);
+                kept += 1;
+            }
         }
         kept
     }
@@ -162,6 +176,15 @@ impl SharedSocket {
     fn demux(&self) -> MutexGuard<'_, Demux> {
         self.demux.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Moves the message at `index` to the front.
+fn keep(bufs: &mut [IoSliceMut<'_>], metas: &mut [RecvMeta], front: usize, index: usize, meta: RecvMeta) {
+    if front != index {
+        let (before, from) = bufs.split_at_mut(index);
+        before[front][..meta.len].copy_from_slice(&from[0][..meta.len]);
+    }
+    metas[front] = meta;
 }
 
 fn is_transient(kind: io::ErrorKind) -> bool {

@@ -4,7 +4,7 @@
 //! along the nominated pair and nowhere else, and its allocation requests to relays and to nobody else.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -42,6 +42,8 @@ pub(in crate::transport) struct Sockets {
     quic: AtomicBool,
     all: Mutex<Vec<Weak<SharedSocket>>>,
     relays: Mutex<Vec<SocketAddr>>,
+    /// Where the peer was heard from: it knew the password of the ICE session.
+    peers: Mutex<Vec<(IpAddr, u16)>>,
     route: watch::Sender<Option<Route>>,
     #[cfg(test)]
     pub(in crate::transport) faults: crate::transport::quic::Faults,
@@ -53,6 +55,7 @@ impl Sockets {
             quic: AtomicBool::new(false),
             all: Mutex::default(),
             relays: Mutex::default(),
+            peers: Mutex::default(),
             route: watch::Sender::new(None),
             #[cfg(test)]
             faults: crate::transport::quic::Faults::default(),
@@ -75,10 +78,14 @@ impl Sockets {
 
     /// Learns from what WebRTC sends.
     pub(super) fn note_sent(&self, socket: &SharedSocket, transmit: &Transmit<'_>) {
-        match transmit.contents {
-            [20..=63, ..] => self.note_route(socket, transmit.destination),
-            [0, 3, ..] => self.note_relay(transmit.destination),
-            _ => {}
+        for datagram in transmit.contents.chunks(transmit.segment_size.unwrap_or(usize::MAX)) {
+            match datagram {
+                [20..=63, ..] => self.note_route(socket, transmit.destination),
+                [0, 3, ..] => self.note_relay(transmit.destination),
+                // A binding success: the library answers so only to who knows the password of the session.
+                [1, 1, ..] => self.note_peer(transmit.destination),
+                _ => {}
+            }
         }
     }
 
@@ -102,6 +109,23 @@ impl Sockets {
         }
     }
 
+    fn note_peer(&self, peer: SocketAddr) {
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let peer = (peer.ip(), peer.port());
+        if !peers.contains(&peer) {
+            if peers.len() == MAX_PEERS {
+                peers.remove(0);
+            }
+            peers.push(peer);
+        }
+    }
+
+    /// Whether more than connectivity checks is taken from an address: the peer's, or a relay's.
+    pub(super) fn is_known(&self, from: SocketAddr) -> bool {
+        let is_peer = self.peers.lock().unwrap_or_else(PoisonError::into_inner).contains(&(from.ip(), from.port()));
+        is_peer || self.relays.lock().unwrap_or_else(PoisonError::into_inner).contains(&from)
+    }
+
     /// Whether a datagram is QUIC's. A relay's channel data looks the same and is known by its sender.
     pub(super) fn is_quic(&self, datagram: &[u8], from: SocketAddr) -> bool {
         self.quic.load(Ordering::Relaxed)
@@ -115,6 +139,9 @@ impl Sockets {
 
 /// Relays that are remembered. One beyond them only loses its channel data while QUIC is on.
 const MAX_RELAYS: usize = 32;
+
+/// Addresses of the peer that are remembered; it has a few at a time, and new ones when it moves.
+const MAX_PEERS: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -144,6 +171,24 @@ mod tests {
         assert!(!routes.has_changed().unwrap());
         sockets.note_sent(&socket, &transmit(&[23, 254], address("192.0.2.4:2")));
         assert!(routes.has_changed().unwrap());
+    }
+
+    #[tokio::test]
+    async fn who_was_told_that_its_check_is_right_is_known_and_nobody_else() {
+        let sockets = Sockets::new();
+        let socket =
+            SharedSocket::new(std::net::UdpSocket::bind("127.0.0.1:0").unwrap(), Arc::clone(&sockets)).unwrap();
+        let (peer, stranger) = (address("192.0.2.1:1"), address("192.0.2.1:2"));
+        sockets.note_sent(&socket, &transmit(&[0, 1], peer));
+        assert!(!sockets.is_known(peer), "it has not proven anything");
+        // A request and an answer in one batch.
+        let batch = Transmit { segment_size: Some(2), ..transmit(&[0, 1, 1, 1], peer) };
+        sockets.note_sent(&socket, &batch);
+        assert!(sockets.is_known(peer) && !sockets.is_known(stranger));
+        for port in 100..300 {
+            sockets.note_sent(&socket, &transmit(&[1, 1], SocketAddr::new(peer.ip(), port)));
+        }
+        assert_eq!(sockets.peers.lock().unwrap().len(), MAX_PEERS);
     }
 
     #[tokio::test]

@@ -17,7 +17,7 @@ use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
 };
 
-use super::socket::WebrtcSocket;
+use super::socket::{MdnsSocket, WebrtcSocket};
 use crate::transport::socket::{SharedSocket, Sockets};
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -95,7 +95,7 @@ impl Runtime for ConnectionRuntime {
     fn wrap_udp_socket(&self, socket: UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         // The mDNS socket comes through here as well, and has nothing to buffer or to share.
         if socket.local_addr()?.port() == MDNS_PORT {
-            return self.tokio.wrap_udp_socket(socket);
+            return Ok(Arc::new(MdnsSocket(self.tokio.wrap_udp_socket(socket)?)));
         }
         enlarge(&socket)?;
         let socket = SharedSocket::new(socket, Arc::clone(&self.sockets))?;

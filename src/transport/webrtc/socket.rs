@@ -52,7 +52,13 @@ impl AsyncUdpSocket for WebrtcSocket {
     ) -> Poll<io::Result<usize>> {
         let mut received = [udp::RecvMeta::default(); udp::BATCH_SIZE];
         let room = metas.len().min(received.len());
-        let count = ready!(self.0.poll_recv(Reader::Webrtc, cx, bufs, &mut received[..room]))?;
+        let count = loop {
+            let count = ready!(self.0.poll_recv(Reader::Webrtc, cx, bufs, &mut received[..room]))?;
+            match self.0.admit(bufs, &mut received[..count]) {
+                0 => {}
+                admitted => break admitted,
+            }
+        };
         for (meta, received) in metas.iter_mut().zip(&received[..count]) {
             *meta = RecvMeta::default();
             meta.addr = received.addr;
@@ -68,6 +74,37 @@ impl AsyncUdpSocket for WebrtcSocket {
             meta.timestamp = received.timestamp;
         }
         Poll::Ready(Ok(count))
+    }
+}
+
+/// The library's socket for mDNS, which everybody on the network can reach. What arrives there would go wherever its first
+/// byte says, into the handshake of a connection too, so only DNS is let through: multicast has the identifier 0.
+#[derive(Debug)]
+pub(super) struct MdnsSocket(pub(super) Arc<dyn AsyncUdpSocket>);
+
+impl AsyncUdpSocket for MdnsSocket {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+        self.0.poll_send(cx, transmit)
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        metas: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        // One at a time: it is not busy, and what is dropped leaves no gap.
+        let (bufs, metas) = (&mut bufs[..1], &mut metas[..1]);
+        loop {
+            let count = ready!(self.0.poll_recv(cx, bufs, metas))?;
+            if bufs[0][..metas[0].len].starts_with(&[0, 0]) {
+                return Poll::Ready(Ok(count));
+            }
+        }
     }
 }
 

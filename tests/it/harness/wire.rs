@@ -16,7 +16,7 @@ pub(crate) enum Origin {
 pub(crate) struct Wire {
     /// The ports at which the program believes its peer to be, and the peer the program.
     ends: [u16; 2],
-    seen: Arc<Mutex<Vec<(Origin, Vec<u8>)>>>,
+    seen: Seen,
 }
 
 impl Wire {
@@ -24,7 +24,7 @@ impl Wire {
         let sockets = [(); 2].map(|()| Arc::new(UdpSocket::bind("0.0.0.0:0").unwrap()));
         let ends = [0, 1].map(|end: usize| sockets[end].local_addr().unwrap().port());
         // Both are learned from what they send.
-        let (homes, seen) = (Arc::new(Mutex::new([None; 2])), Arc::default());
+        let (homes, seen) = (Arc::new(Mutex::new([None; 2])), Seen::default());
         for (end, origin) in [(0, Origin::Program), (1, Origin::Peer)] {
             let (sockets, homes, seen) = (sockets.clone(), Arc::clone(&homes), Arc::clone(&seen));
             thread::spawn(move || carry(&sockets, end, origin, &homes, &seen));
@@ -48,16 +48,13 @@ impl Wire {
     }
 }
 
+/// What passed, and from whom.
+type Seen = Arc<Mutex<Vec<(Origin, Vec<u8>)>>>;
+
 type Homes = Mutex<[Option<SocketAddr>; 2]>;
 
 /// Carries what arrives at one end on from the other.
-fn carry(
-    sockets: &[Arc<UdpSocket>; 2],
-    end: usize,
-    origin: Origin,
-    homes: &Homes,
-    seen: &Mutex<Vec<(Origin, Vec<u8>)>>,
-) {
+fn carry(sockets: &[Arc<UdpSocket>; 2], end: usize, origin: Origin, homes: &Homes, seen: &Seen) {
     let mut buffer = [0; 2048];
     while let Ok((length, from)) = sockets[end].recv_from(&mut buffer) {
         let mut homes = homes.lock().unwrap();
