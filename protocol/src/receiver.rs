@@ -293,7 +293,13 @@ impl Receiver {
             return Ok(());
         }
         if self.liveness.check(now)? {
-            self.send(&Ctl::Ping, now);
+            match self.phase {
+                // A disk, a pipe or a source may take its time; the sender is not to think that nothing is wanted.
+                Phase::Receiving | Phase::Settling => self.tell_progress(now),
+                Phase::Greeting | Phase::Listening | Phase::Deciding | Phase::Closing | Phase::Finished => {
+                    self.send(&Ctl::Ping, now);
+                }
+            }
         }
         Ok(())
     }
@@ -335,6 +341,10 @@ impl Receiver {
 
     /// Tells the peer why this side gives up, if it can still use that.
     fn say_why(&mut self, error: &TransferError, now: Instant) {
+        if *error == TransferError::Silent {
+            // Only the connection is lost, and another one may take over.
+            return;
+        }
         self.phase = Phase::Finished;
         if let Some(code) = error.abort_code() {
             self.send(&Ctl::Abort { code }, now);

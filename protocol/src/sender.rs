@@ -7,6 +7,7 @@
 mod feed;
 mod jobs;
 mod messages;
+mod requests;
 
 pub use messages::{Event, Input, Output};
 
@@ -19,11 +20,11 @@ use bytes::Bytes;
 use crate::ctl::{Ctl, Hello, Role, SkipReason, offer_pages};
 use crate::data_frame::DataFrame;
 use crate::error::{TransferError, Violation};
-use crate::hash::{Hash, chunk_count};
+use crate::hash::Hash;
 use crate::ledger::Ledger;
-use crate::limits::{ENTRY_BYTES_MAX, HASHES_PER_FRAME_MAX, JOBS_MAX, STALL_MAX};
+use crate::limits::{HASHES_PER_FRAME_MAX, STALL_MAX};
 use crate::liveness::Liveness;
-use crate::offer::{EntryId, EntryKind, Offer};
+use crate::offer::{EntryId, Offer};
 use feed::Feed;
 use jobs::Jobs;
 
@@ -112,10 +113,12 @@ impl Sender {
             Input::Ctl(bytes) => self.handle_frame(&bytes, now),
             Input::Data => Err(Violation::Unrequested.into()),
             Input::Read { entry, chunk, result } => {
+                self.moved = now;
                 self.handle_read(entry, chunk, result, now);
                 Ok(())
             }
             Input::StreamRead { entry, result } => {
+                self.moved = now;
                 self.handle_stream(entry, result, now);
                 Ok(())
             }
@@ -187,6 +190,7 @@ impl Sender {
             (_, Ctl::Abort { code }) => return Err(TransferError::Aborted(code)),
             // The driver has checked the first one; more of them say nothing new.
             (_, Ctl::Ping) | (Phase::Greeting, Ctl::Bind { .. }) => {}
+            (_, Ctl::Bind { .. }) if self.is_reconnected => {}
             (Phase::Greeting, Ctl::Hello(hello)) => self.greet(hello)?,
             (Phase::Offered, Ctl::Accept { select, last }) => self.accept(select.as_deref(), last, now)?,
             (Phase::Offered, Ctl::Decline { reason }) => return Err(TransferError::Declined(reason)),
@@ -256,104 +260,6 @@ impl Sender {
         Ok(())
     }
 
-    fn accept(&mut self, runs: Option<&[(EntryId, EntryId)]>, last: bool, now: Instant) -> Result<(), Violation> {
-        let count = u32::try_from(self.offer.entries().len()).expect("an offer has at most 100,000 entries");
-        let everything = [(EntryId(0), EntryId(count.saturating_sub(1)))];
-        let runs = runs.unwrap_or(if count == 0 { &[] } else { &everything });
-        for &(first, last) in runs {
-            if first > last || last.0 >= count {
-                return Err(Violation::OutOfOffer("accept"));
-            }
-            self.selected.extend((first.0..=last.0).map(EntryId));
-        }
-        if last {
-            self.start_serving(now);
-        }
-        Ok(())
-    }
-
-    fn start_serving(&mut self, now: Instant) {
-        let mut bytes = 0;
-        for &id in &self.selected {
-            let entry = self.offer.entry(id).expect("a selected entry is on offer");
-            match entry.kind {
-                EntryKind::File | EntryKind::Text => self.ledger.insert(id, Some(entry.size)),
-                EntryKind::Stream => {
-                    self.ledger.insert(id, None);
-                    self.feed = Some(Feed::new(id));
-                }
-                EntryKind::Dir => {}
-            }
-            bytes += entry.size;
-        }
-        self.jobs.select(&self.selected);
-        self.moved = now;
-        self.phase = Phase::Serving;
-        let entries = u32::try_from(self.selected.len()).expect("an offer has at most 100,000 entries");
-        self.report(Event::Accepted { entries, bytes });
-    }
-
-    fn want(&mut self, ranges: &[(EntryId, u64, u64)], now: Instant) -> Result<(), Violation> {
-        self.moved = now;
-        for &(entry, from, to) in ranges {
-            self.check_entry(entry, to, "want")?;
-            if from >= to {
-                return Err(Violation::OutOfOffer("want"));
-            }
-            if !self.skipped.contains_key(&entry) {
-                self.take_want(entry, from, to)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn verify(&mut self, runs: &[(EntryId, u64, u64)], now: Instant) -> Result<(), Violation> {
-        self.moved = now;
-        for &(entry, first, count) in runs {
-            let size = self.check_entry(entry, 0, "verify")?;
-            if first.checked_add(count).is_none_or(|end| end > chunk_count(size)) {
-                return Err(Violation::OutOfOffer("verify"));
-            }
-            if self.is_stream(entry) {
-                self.announce_again(entry, first, count)?;
-            } else if !self.skipped.contains_key(&entry) {
-                self.jobs.verify(entry, first, count)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Checks that an entry was accepted, has bytes, and reaches to `end`; returns its size.
-    fn check_entry(&self, entry: EntryId, end: u64, frame: &'static str) -> Result<u64, Violation> {
-        let out_of_offer = Violation::OutOfOffer(frame);
-        if !self.selected.contains(&entry) {
-            return Err(out_of_offer);
-        }
-        match self.offer.entry(entry) {
-            Some(e) if e.kind == EntryKind::Stream && end <= ENTRY_BYTES_MAX => Ok(ENTRY_BYTES_MAX),
-            Some(e) if e.kind != EntryKind::Dir && end <= e.size => Ok(e.size),
-            Some(_) | None => Err(out_of_offer),
-        }
-    }
-
-    fn skip(&mut self, entry: EntryId, reason: SkipReason) -> Result<(), Violation> {
-        if !self.selected.contains(&entry) {
-            return Err(Violation::OutOfOffer("skip"));
-        }
-        self.give_up(entry, reason);
-        Ok(())
-    }
-
-    fn give_up(&mut self, entry: EntryId, reason: SkipReason) {
-        if self.skipped.insert(entry, reason).is_none() {
-            self.ledger.remove(entry);
-            self.jobs.remove(entry);
-            self.feed = self.feed.take().filter(|feed| feed.entry() != entry);
-            self.hashes.retain(|&(id, ..)| id != entry);
-            self.report(Event::Skipped { entry, reason });
-        }
-    }
-
     fn handle_read(&mut self, entry: EntryId, chunk: u64, result: Result<(Bytes, Hash), SkipReason>, now: Instant) {
         match result {
             Ok((bytes, hash)) => self.jobs.was_read(entry, chunk, bytes, hash),
@@ -379,29 +285,6 @@ impl Sender {
                 self.send(&Ctl::Skip { entry, reason }, now);
             }
         }
-    }
-
-    fn is_stream(&self, entry: EntryId) -> bool {
-        self.feed.as_ref().is_some_and(|feed| feed.entry() == entry)
-    }
-
-    fn take_want(&mut self, entry: EntryId, from: u64, to: u64) -> Result<(), Violation> {
-        match &mut self.feed {
-            Some(feed) if feed.entry() == entry => feed.want(from, to),
-            Some(_) | None => self.jobs.want(entry, from, to),
-        }
-    }
-
-    /// Sends hashes of a stream's chunks once more; it cannot be read again.
-    fn announce_again(&mut self, entry: EntryId, first: u64, count: u64) -> Result<(), Violation> {
-        if count > JOBS_MAX as u64 {
-            return Err(Violation::TooMuch);
-        }
-        for chunk in first..first + count {
-            let hash = self.ledger.hash(entry, chunk).ok_or(Violation::OutOfOffer("verify"))?;
-            self.hashes.push((entry, chunk, hash));
-        }
-        Ok(())
     }
 
     /// Notes the hashes that the jobs and the stream announced.
@@ -453,9 +336,10 @@ impl Sender {
         Ok(())
     }
 
-    /// Whether the receiver is expected to ask for something.
+    /// Whether it is the receiver's turn, to ask for something or to take it, and not the source's.
     fn stalls(&self) -> bool {
-        self.phase == Phase::Serving && !self.paused
+        let waits_for_source = self.jobs.waits_for_source() || self.feed.as_ref().is_some_and(Feed::waits_for_source);
+        self.phase == Phase::Serving && !self.paused && !waits_for_source
     }
 
     fn deadline(&self) -> Instant {
@@ -474,6 +358,10 @@ impl Sender {
 
     /// Tells the peer why this side gives up, if it can still use that.
     fn say_why(&mut self, error: &TransferError, now: Instant) {
+        if *error == TransferError::Silent {
+            // Only the connection is lost, and another one may take over.
+            return;
+        }
         self.phase = Phase::Finished;
         if let Some(code) = error.abort_code() {
             self.send(&Ctl::Abort { code }, now);

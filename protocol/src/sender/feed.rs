@@ -109,6 +109,11 @@ impl Feed {
         Some(next)
     }
 
+    /// Whether something was asked for that has not been read.
+    pub(super) fn waits_for_source(&self) -> bool {
+        !self.wants.is_empty() && !self.is_over && !self.has_frame()
+    }
+
     pub(super) fn has_frame(&self) -> bool {
         self.wants.front().is_some_and(|(from, _)| *from < self.end)
     }

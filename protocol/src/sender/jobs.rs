@@ -185,6 +185,11 @@ impl Jobs {
         std::mem::take(&mut self.announcements)
     }
 
+    /// Whether something was asked for that has not been read.
+    pub(super) fn waits_for_source(&self) -> bool {
+        !self.verify.is_empty() || !self.queue.is_empty() && !self.has_frame()
+    }
+
     /// Whether `next_frame` would return a frame.
     pub(super) fn has_frame(&self) -> bool {
         let head = self.queue.front().and_then(|job| self.store.get(&(job.entry, job.chunk)));

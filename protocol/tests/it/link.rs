@@ -10,7 +10,7 @@ use p2pshare_protocol::ctl::{AbortCode, Ctl, Hello, Role, SkipReason};
 use p2pshare_protocol::entry_path::EntryPath;
 use p2pshare_protocol::error::TransferError;
 use p2pshare_protocol::hash::{Hash, chunk_range};
-use p2pshare_protocol::limits::CHUNK_BYTES;
+use p2pshare_protocol::limits::{CHUNK_BYTES, SILENCE_MAX};
 use p2pshare_protocol::offer::{Entry, EntryId, EntryKind, Offer};
 use p2pshare_protocol::untrusted::Untrusted;
 use p2pshare_protocol::{receiver, sender};
@@ -62,6 +62,8 @@ pub(crate) struct Link {
     /// After how many arrivals the connection is cut, again and again.
     pub(crate) cut_every: Option<u32>,
     arrivals: u32,
+    /// Whether a cut is noticed by its silence, as after one side was suspended.
+    pub(crate) falls_silent: bool,
 }
 
 impl Link {
@@ -98,6 +100,7 @@ impl Link {
             piped: Vec::new(),
             cut_every: None,
             arrivals: 0,
+            falls_silent: false,
         }
     }
 
@@ -148,6 +151,10 @@ impl Link {
         self.drain()?;
         self.packets.clear();
         self.wanted = self.data_bytes;
+        // A receiver that has everything does not wait that long.
+        if self.falls_silent && !self.receiver.is_complete() {
+            self.fall_silent();
+        }
         if !self.done.0 {
             self.sender.handle_input(sender::Input::Reconnected, self.now)?;
         }
@@ -155,6 +162,22 @@ impl Link {
             self.receiver.handle_input(receiver::Input::Reconnected, self.now)?;
         }
         Ok(())
+    }
+
+    /// Lets both sides notice that nobody answers. The new channel begins with its own `bind`, said twice as it may be.
+    fn fall_silent(&mut self) {
+        self.now += SILENCE_MAX;
+        if !self.done.0 {
+            let silent = self.sender.handle_input(sender::Input::TimedOut, self.now);
+            assert_eq!(silent, Err(TransferError::Silent));
+        }
+        if !self.done.1 {
+            let silent = self.receiver.handle_input(receiver::Input::TimedOut, self.now);
+            assert_eq!(silent, Err(TransferError::Silent));
+        }
+        let bind = Ctl::Bind { mac: Hash([0; 32]) }.encode();
+        self.depart(Packet::CtlToSender(bind.clone()), self.ctl_delay);
+        self.depart(Packet::CtlToReceiver(bind), self.ctl_delay);
     }
 
     fn arrive(&mut self, packet: Packet) -> Result<(), TransferError> {

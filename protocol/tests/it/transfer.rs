@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use p2pshare_protocol::ctl::{AbortCode, Ctl, SkipReason};
+use p2pshare_protocol::ctl::{AbortCode, Ctl, Hello, Role, SkipReason};
 use p2pshare_protocol::error::{TransferError, Violation};
 use p2pshare_protocol::hash::Hash;
-use p2pshare_protocol::limits::{CHUNK_BYTES, WINDOW_BYTES_MAX, WINDOW_BYTES_START};
+use p2pshare_protocol::limits::{CHUNK_BYTES, PING_INTERVAL, STALL_MAX, WINDOW_BYTES_MAX, WINDOW_BYTES_START};
 use p2pshare_protocol::offer::EntryId;
 use p2pshare_protocol::receiver::{self, Acceptance};
-use p2pshare_protocol::sender;
+use p2pshare_protocol::sender::{self, Sender};
 
-use crate::link::{Link, Packet, content};
+use crate::link::{Link, Packet, content, hello};
 
 const MIB: usize = CHUNK_BYTES as usize;
 
@@ -177,6 +177,57 @@ fn a_cut_at_any_moment_loses_nothing_of_a_stream() {
             assert!(*arrived == stream, "cut after every {every} arrivals");
         }
     }
+}
+
+#[test]
+fn a_side_that_was_suspended_goes_on_over_a_new_connection() {
+    for every in 12..60 {
+        let contents = [Some(content(1, 2 * MIB + 7)), None, Some(content(2, 100))];
+        let mut link = Link::new(&contents);
+        (link.cut_every, link.falls_silent) = (Some(every), true);
+        assert_eq!(link.run(), Ok(()), "silence after every {every} arrivals");
+        assert_eq!(link.committed.len(), 3);
+        assert!(link.disk[&EntryId(0)] == *contents[0].as_ref().unwrap());
+    }
+}
+
+#[test]
+fn a_source_that_takes_its_time_is_waited_for_and_a_receiver_that_asks_for_nothing_is_not() {
+    let Link { mut sender, mut now, .. } = Link::of_stream(Vec::new());
+    let mut say = |frame: &Ctl, now| sender.handle_input(sender::Input::Ctl(frame.encode().into()), now);
+    say(&Ctl::Hello(Hello { role: Role::Receives, ..hello() }), now).unwrap();
+    say(&Ctl::Accept { select: None, last: true }, now).unwrap();
+    say(&Ctl::Want { ranges: vec![(EntryId(0), 0, 1000)] }, now).unwrap();
+    let lives = |sender: &mut Sender, now| {
+        sender.handle_input(sender::Input::Ctl(Ctl::Ping.encode().into()), now).unwrap();
+        sender.handle_input(sender::Input::TimedOut, now)
+    };
+    for _ in 0..100 {
+        now += PING_INTERVAL;
+        assert_eq!(lives(&mut sender, now), Ok(()));
+    }
+    let read = sender::Input::StreamRead { entry: EntryId(0), result: Ok(Some(vec![0; 1000].into())) };
+    sender.handle_input(read, now).unwrap();
+    while sender.poll_data().is_some() {}
+    assert_eq!(lives(&mut sender, now), Ok(()));
+    assert_eq!(lives(&mut sender, now + STALL_MAX), Err(TransferError::Stalled));
+}
+
+#[test]
+fn a_receiver_that_waits_tells_the_sender_that_it_still_wants() {
+    let mut link = Link::new(&[Some(content(1, 8 * MIB))]);
+    let mut pings_left = 30;
+    link.tamper = Box::new(move |packet| match packet {
+        // Everything is late, as over a link that carries next to nothing.
+        Packet::DataToReceiver(_) => None,
+        Packet::CtlToReceiver(bytes) if matches!(Ctl::decode(&bytes), Ok(Ctl::Ping)) => {
+            pings_left -= 1;
+            let end = Ctl::Abort { code: AbortCode::Canceled }.encode();
+            Some(Packet::CtlToReceiver(if pings_left == 0 { end } else { bytes }))
+        }
+        other @ (Packet::CtlToSender(_) | Packet::CtlToReceiver(_)) => Some(other),
+    });
+    assert_eq!(link.run(), Err(TransferError::Aborted(AbortCode::Canceled)));
 }
 
 #[test]
