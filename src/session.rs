@@ -22,6 +22,7 @@ mod link_watch;
 mod local;
 mod mailbox;
 mod pair;
+mod patience;
 mod quic_setup;
 mod random;
 mod receive;

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use p2pshare_protocol::code::Code;
-use p2pshare_protocol::envelope::{Cid, ClientMessage, ErrorCode, ServerMessage, Why};
+use p2pshare_protocol::envelope::{Cid, ClientMessage, ErrorCode, ServerMessage};
 use p2pshare_protocol::link::Link;
 use p2pshare_protocol::pairing::{Entropy, GuestOptions, GuestPairing, GuestSecret, Input, PairingError};
 use p2pshare_protocol::room::RoomId;
-use p2pshare_protocol::share_guard::CodeGuard;
 
 use super::context::Context;
 use super::event::Stage;
@@ -18,6 +17,7 @@ use super::line::{Line, Way};
 use super::local;
 use super::mailbox::Mailbox;
 use super::pair::{Machine, Pairing};
+use super::patience::{Attempt, Patience};
 use super::random::rng;
 use crate::error::Error;
 use crate::signaling::{ServerUrl, Signaling};
@@ -70,28 +70,33 @@ pub(super) async fn join(
     way: WayOptions<'_>,
     context: &mut Context,
 ) -> Result<Line, Error> {
-    let give_up = Instant::now() + BUSY_MAX;
     let may_be_elsewhere = server.is_none() && way.on_lan && matches!(invitation, Invitation::Code(_));
-    let (mut guard, mut entered, mut refusal) = (CodeGuard::default(), Vec::new(), None);
+    let (mut patience, mut entered, mut refusal) = (Patience::new(Instant::now()), Vec::new(), None);
     loop {
-        match join_once(invitation, server, way, &mut entered, context, &mut guard).await {
-            // Whoever plays the host tests one guess at the code each time, and may say that it is busy as often as it likes.
-            Err(Error::PeerLeft(_)) if !guard.may_try() => return Err(Error::Unproven),
-            // Another sender around may have drawn the same nameplate.
-            Err(error @ Error::Pairing(PairingError::WrongCode)) if may_be_elsewhere && guard.may_try() => {
-                refusal = Some(error);
-            }
-            Err(error @ Error::NotActive { .. }) => return Err(refusal.unwrap_or(error)),
-            Err(Error::PeerLeft(Why::Kicked)) if Instant::now() < give_up => {
-                entered.pop();
-                context.stage(Stage::Busy);
-                let mut stop = context.stop.clone();
-                tokio::select! {
-                    () = stop.requested() => return Err(Error::Stopped),
-                    () = tokio::time::sleep(BUSY_PAUSE) => {}
-                }
-            }
-            joined => return joined,
+        let mut attempt = Attempt::default();
+        let error = match join_once(invitation, server, way, &mut entered, context, &mut attempt).await {
+            Ok(line) => return Ok(line),
+            Err(error) => error,
+        };
+        patience.failed(&attempt);
+        // Another sender around may have drawn the same nameplate.
+        if matches!(error, Error::Pairing(PairingError::WrongCode)) && may_be_elsewhere && patience.may_try() {
+            refusal = Some(error);
+            continue;
+        }
+        let stage =
+            patience.after(error, &attempt, Instant::now()).map_err(|error| match (&error, refusal.take()) {
+                (Error::NotActive { .. }, Some(refusal)) => refusal,
+                _ => error,
+            })?;
+        if attempt.has_entered {
+            entered.pop();
+        }
+        context.stage(stage);
+        let mut stop = context.stop.clone();
+        tokio::select! {
+            () = stop.requested() => return Err(Error::Stopped),
+            () = tokio::time::sleep(PAUSE) => {}
         }
     }
 }
@@ -102,7 +107,7 @@ async fn join_once(
     way: WayOptions<'_>,
     entered: &mut Vec<ServerUrl>,
     context: &mut Context,
-    guard: &mut CodeGuard,
+    attempt: &mut Attempt,
 ) -> Result<Line, Error> {
     context.stage(Stage::Server);
     let room = invitation.room();
@@ -113,6 +118,7 @@ async fn join_once(
     };
     let (server, signaling, (dialing, offer, config)) = joined?;
     entered.push(server.clone());
+    attempt.has_entered = true;
     let now = Instant::now();
     let mut machine = GuestPairing::new(
         &invitation.secret(),
@@ -125,7 +131,7 @@ async fn join_once(
     let mut mailbox = Mailbox::over(signaling, Cid::HOST);
     let mut pairing = Pairing::new(Machine::Guest(Box::new(machine)), dialing, &mut mailbox, context);
     let paired = pairing.until_paired().await;
-    guard.failed(paired.is_err() && pairing.is_exposed());
+    attempt.is_exposed = paired.is_err() && pairing.is_exposed();
     let finished = pairing.finish(paired).await;
     if finished.is_err() {
         mailbox.close().await;
@@ -157,11 +163,8 @@ async fn approach(
     Ok((server, signaling, prepared))
 }
 
-/// How long a share that is busy with somebody else, or with a lost connection of our own, is waited for.
-const BUSY_MAX: Duration = Duration::from_secs(60);
-
 /// How long to wait before it is tried again.
-const BUSY_PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Enters a room.
 #[expect(clippy::wildcard_enum_match_arm, reason = "a server that says more than was asked is not listened to")]

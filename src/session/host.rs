@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use p2pshare_protocol::code::Code;
-use p2pshare_protocol::envelope::{ClientMessage, ErrorCode, Outcome, ServerMessage, Why};
+use p2pshare_protocol::envelope::{Cid, ClientMessage, Outcome, ServerMessage, Why};
 use p2pshare_protocol::pairing::PairingError;
 use p2pshare_protocol::password::StretchedPassword;
 use tokio::time::{Instant, sleep_until};
@@ -25,7 +25,7 @@ use super::random::rng;
 use super::work::Work;
 use crate::error::Error;
 use crate::lan::Announcer;
-use crate::signaling::{ServerUrl, Signaling};
+use crate::signaling::{ServerUrl, Signaling, SignalingError};
 use crate::transport::TransportConfig;
 use guests::{GuestEnd, Guests};
 use rooms::Rooms;
@@ -117,23 +117,27 @@ impl Host<'_> {
             let is_waiting = self.guests.is_empty();
             tokio::select! {
                 biased;
-                () = self.context.stop.requested(), if is_waiting => return self.stopped(signaling).await,
+                () = self.context.stop.requested(), if is_waiting => {
+                    leave(signaling).await;
+                    return self.stopped();
+                }
                 message = signaling.next() => match message {
                     Ok(message) => self.handle_message(message, &signaling).await?,
-                    // Guests that are paired need no server; a share that still waits does.
-                    Err(error) if self.guests.is_empty() || self.wants_more() => {
-                        signaling = self.reconnect(error, expiry).await?;
+                    Err(error) => match self.find_server(error, expiry).await? {
+                        Some(found) => signaling = found,
+                        None => return Ok(self.total.clone()),
                     }
-                    Err(_) => return self.serve_the_last().await,
                 },
                 end = self.guests.next_end() => {
-                    if let Some(result) = self.handle_end(end, &signaling).await? {
-                        signaling.send(ClientMessage::Bye { room: None }).await.ok();
-                        signaling.close().await;
+                    if let Some(result) = self.handle_end(end, Some(&signaling)).await {
+                        leave(signaling).await;
                         return result;
                     }
                 }
-                () = sleep_until(expiry), if is_waiting => return self.expired(signaling).await,
+                () = sleep_until(expiry), if is_waiting => {
+                    leave(signaling).await;
+                    return self.stopped().map_err(|_| Error::Expired);
+                }
             }
         }
     }
@@ -147,8 +151,8 @@ impl Host<'_> {
         while !self.rooms.are_open() {
             match signaling.next().await? {
                 ServerMessage::Created { room, token, .. } => self.rooms.opened(room, token)?,
-                ServerMessage::Error { code: ErrorCode::NotActive, room: Some(room), .. } => {
-                    signaling.send(self.rooms.lost(&room)).await?;
+                ServerMessage::Error { code, room: Some(room), .. } if self.rooms.may_change(code, &room) => {
+                    signaling.send(self.rooms.refused(&room)).await?;
                 }
                 ServerMessage::Error { code, retry_after, .. } => {
                     return Err(Error::Refused { server: self.server.clone(), code, retry_after });
@@ -173,7 +177,7 @@ impl Host<'_> {
     async fn handle_message(&mut self, message: ServerMessage, signaling: &Signaling) -> Result<(), Error> {
         match message {
             ServerMessage::Peer { cid, .. } if !self.wants_more() => {
-                signaling.send(ClientMessage::Kick { cid, why: Why::Kicked }).await?;
+                tell(signaling, ClientMessage::Kick { cid, why: Why::Kicked }).await;
             }
             ServerMessage::Peer { cid, room } => {
                 if let Some(secret) = self.rooms.secret_of(&room) {
@@ -185,8 +189,7 @@ impl Host<'_> {
                 self.announce();
             }
             ServerMessage::Ended { room, .. } => {
-                let request = self.rooms.lost(&room);
-                signaling.send(request).await?;
+                tell(signaling, self.rooms.lost(&room)).await;
             }
             other => self.guests.deliver(other),
         }
@@ -194,12 +197,8 @@ impl Host<'_> {
     }
 
     /// Takes note of a guest that is done; returns the result of the share if it was the last one.
-    async fn handle_end(
-        &mut self,
-        end: GuestEnd,
-        signaling: &Signaling,
-    ) -> Result<Option<Result<Summary, Error>>, Error> {
-        let GuestEnd { cid, peer, was_paired, result } = end;
+    async fn handle_end(&mut self, end: GuestEnd, signaling: Option<&Signaling>) -> Option<Result<Summary, Error>> {
+        let GuestEnd { cid, peer, is_final, result } = end;
         match result {
             Ok(summary) => {
                 self.served += 1;
@@ -207,80 +206,87 @@ impl Host<'_> {
                 self.context.events.report(Event::Done(peer, summary));
             }
             Err(Error::Pairing(PairingError::WrongCode)) => {
-                signaling.send(ClientMessage::Report { cid, what: Outcome::BadProof }).await?;
-                self.count_wrong_code(signaling).await?;
+                self.count_wrong_code(cid, signaling).await;
             }
-            Err(error) if was_paired && self.options.max == Some(NonZeroU32::MIN) => return Ok(Some(Err(error))),
+            Err(error) if is_final && self.options.max == Some(NonZeroU32::MIN) => return Some(Err(error)),
             Err(error) => self.context.events.report(Event::Failed(peer, Arc::new(error))),
         }
         // A guest that is lost and looked for does not keep the share open once another one took its place.
         let is_last = !self.wants_more() && self.guests.paired() == 0;
-        Ok(is_last.then(|| Ok(self.total.clone())))
+        is_last.then(|| Ok(self.total.clone()))
     }
 
     fn wants_more(&self) -> bool {
         self.options.max.is_none_or(|max| self.served + self.guests.paired() < max.get())
     }
 
-    async fn count_wrong_code(&mut self, signaling: &Signaling) -> Result<(), Error> {
+    /// Without a server there is nobody to tell: the rooms are asked for as they are then when it is back.
+    async fn count_wrong_code(&mut self, cid: Cid, signaling: Option<&Signaling>) {
         let left = self.guests.guard().tries_left();
         self.context.events.report(Event::WrongCode { left });
+        let mut messages = vec![ClientMessage::Report { cid, what: Outcome::BadProof }];
         if left == 0 {
             self.guests.guard().code_replaced();
-            for message in self.rooms.retire_code() {
-                signaling.send(message).await?;
+            messages.extend(self.rooms.retire_code());
+        }
+        if let Some(signaling) = signaling {
+            for message in messages {
+                tell(signaling, message).await;
             }
         }
-        Ok(())
     }
 
-    /// Gets the rooms back after the connection to the server was lost.
-    async fn reconnect(
-        &mut self,
-        error: crate::signaling::SignalingError,
-        expiry: Instant,
-    ) -> Result<Signaling, Error> {
+    /// Looks for the server after the connection to it was lost, and takes the rooms back. Guests that are paired go on
+    /// meanwhile; returns `None` if the last of them is served before the server is found.
+    async fn find_server(&mut self, error: SignalingError, expiry: Instant) -> Result<Option<Signaling>, Error> {
         tracing::warn!(%error, "the connection to the server was lost");
-        self.context.stage(Stage::Server);
+        self.guests.lose_mail();
+        if self.guests.is_empty() {
+            self.context.stage(Stage::Server);
+        }
         let mut pause = RETRY_FIRST;
         loop {
-            tokio::select! {
-                () = self.context.stop.requested() => return Err(Error::Stopped),
-                () = sleep_until(expiry) => return Err(error.into()),
-                () = tokio::time::sleep(pause) => {}
-            }
+            let is_waiting = self.guests.is_empty();
+            let connected = tokio::select! {
+                biased;
+                () = self.context.stop.requested(), if is_waiting => return self.stopped().map(|_| None),
+                end = self.guests.next_end() => match self.handle_end(end, None).await {
+                    Some(result) => return result.map(|_| None),
+                    None => continue,
+                },
+                () = sleep_until(expiry), if is_waiting => return Err(error.into()),
+                connected = connect_after(pause, self.server) => connected,
+            };
             pause = (pause * 3 / 2).min(RETRY_MAX);
-            if let Ok(mut signaling) = Signaling::connect(self.server).await {
-                self.rooms.reattach();
-                match self.open(&mut signaling).await {
-                    Ok(()) => return Ok(signaling),
-                    Err(error) => tracing::debug!(%error, "the rooms did not come back"),
-                }
+            let Ok(mut signaling) = connected else { continue };
+            self.rooms.reattach();
+            match self.open(&mut signaling).await {
+                Ok(()) => return Ok(Some(signaling)),
+                Err(error) => tracing::debug!(%error, "the rooms did not come back"),
             }
         }
     }
 
-    /// Finishes with the guests that are there, without a server.
-    async fn serve_the_last(&mut self) -> Result<Summary, Error> {
-        while !self.guests.is_empty() {
-            let GuestEnd { peer, result, .. } = self.guests.next_end().await;
-            let summary = result?;
-            self.total.add(&summary);
-            self.context.events.report(Event::Done(peer, summary));
-        }
-        Ok(self.total.clone())
-    }
-
-    async fn stopped(&self, signaling: Signaling) -> Result<Summary, Error> {
-        signaling.send(ClientMessage::Bye { room: None }).await.ok();
-        signaling.close().await;
+    /// What a share that is stopped ends with.
+    fn stopped(&self) -> Result<Summary, Error> {
         if self.served > 0 { Ok(self.total.clone()) } else { Err(Error::Stopped) }
     }
+}
 
-    async fn expired(&self, signaling: Signaling) -> Result<Summary, Error> {
-        let stopped = self.stopped(signaling).await;
-        stopped.map_err(|_| Error::Expired)
-    }
+/// Tells the server something; that it is gone is told by the connection itself.
+async fn tell(signaling: &Signaling, message: ClientMessage) {
+    let _ = signaling.send(message).await;
+}
+
+/// Says goodbye to the server.
+async fn leave(signaling: Signaling) {
+    tell(&signaling, ClientMessage::Bye { room: None }).await;
+    signaling.close().await;
+}
+
+async fn connect_after(pause: Duration, server: &ServerUrl) -> Result<Signaling, SignalingError> {
+    tokio::time::sleep(pause).await;
+    Signaling::connect(server).await
 }
 
 /// How long a lost guest is waited for, unless somebody says otherwise.

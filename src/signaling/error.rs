@@ -98,6 +98,10 @@ impl SignalingError {
             tungstenite::Error::Http(response) => Self::Refused { server, status: response.status().as_u16() },
             tungstenite::Error::Io(source) if is_tls(&source) => Self::Tls { server, source },
             tungstenite::Error::Io(source) => Self::Unreachable { server, source },
+            // Something before the server takes connections also while the server is down.
+            tungstenite::Error::Protocol(tungstenite::error::ProtocolError::HandshakeIncomplete) => {
+                Self::Unreachable { server, source: io::ErrorKind::ConnectionAborted.into() }
+            }
             tungstenite::Error::Tls(source) => Self::Tls { server, source: io::Error::other(source) },
             tungstenite::Error::ConnectionClosed
             | tungstenite::Error::AlreadyClosed

@@ -23,6 +23,7 @@ mod hostile_sender;
 mod hostile_server;
 mod network;
 mod questions;
+mod reconnect;
 mod stop;
 mod terminal;
 mod transfer;

@@ -31,8 +31,8 @@ use crate::transport::Dialing;
 pub(super) struct GuestEnd {
     pub(super) cid: Cid,
     pub(super) peer: PeerId,
-    /// Whether it proved itself.
-    pub(super) was_paired: bool,
+    /// Whether it was the one that the share is for: it proved itself, and what failed after that was not the server.
+    pub(super) is_final: bool,
     pub(super) result: Result<Summary, Error>,
 }
 
@@ -44,8 +44,9 @@ pub(super) struct Guests {
     password: Option<StretchedPassword>,
     verify: bool,
     guard: Guard,
-    tasks: JoinSet<GuestEnd>,
-    mail: HashMap<Cid, mpsc::Sender<Mail>>,
+    tasks: JoinSet<Served>,
+    /// The mailboxes of the guests that the present connection to the server knows.
+    mail: HashMap<Cid, (PeerId, mpsc::Sender<Mail>)>,
     next_peer: u32,
     /// How many of the guests have proved themselves and are not done.
     paired: Arc<AtomicU32>,
@@ -90,7 +91,7 @@ impl Guests {
         let peer = PeerId(self.next_peer);
         self.next_peer += 1;
         let (mailbox, mail) = Mailbox::shared(cid, signaling.clone());
-        self.mail.insert(cid, mail);
+        self.mail.insert(cid, (peer, mail));
         let is_code = matches!(secret, HostSecret::Code(_));
         let guest = Guest {
             cid,
@@ -119,7 +120,7 @@ impl Guests {
                 return;
             }
         };
-        if let Some(mailbox) = self.mail.get(&cid)
+        if let Some((_, mailbox)) = self.mail.get(&cid)
             && mailbox.try_send(mail).is_err()
         {
             // Full: the guest floods. Closed: its task needs no more mail. Either way it gets none.
@@ -130,13 +131,27 @@ impl Guests {
     /// Waits until a guest is done; for ever when there is none.
     pub(super) async fn next_end(&mut self) -> GuestEnd {
         match self.tasks.join_next().await {
-            Some(Ok(end)) => {
-                self.mail.remove(&end.cid);
-                end
-            }
+            Some(Ok(end)) => self.sign_off(end),
             Some(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
             None => std::future::pending().await,
         }
+    }
+
+    fn sign_off(&mut self, end: Served) -> GuestEnd {
+        let Served { cid, peer, reached, result } = end;
+        // The same number may stand for another guest by now.
+        let has_mail = self.mail.get(&cid).is_some_and(|(owner, _)| *owner == peer);
+        if has_mail {
+            self.mail.remove(&cid);
+        }
+        let is_final = reached == Reached::Connection || reached == Reached::Proof && has_mail;
+        GuestEnd { cid, peer, is_final, result }
+    }
+
+    /// Notes that the connection to the server is gone, and with it the mail of every guest. Those that are proven may do
+    /// without.
+    pub(super) fn lose_mail(&mut self) {
+        self.mail.clear();
     }
 
     /// Waits a short time for the guests that are left; they are told to stop by then.
@@ -161,15 +176,33 @@ struct Guest {
     paired: Arc<AtomicU32>,
 }
 
+/// How far a guest got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reached {
+    Nothing,
+    /// It proved itself.
+    Proof,
+    /// The connection opened.
+    Connection,
+}
+
+/// What a guest's task ends with.
+struct Served {
+    cid: Cid,
+    peer: PeerId,
+    reached: Reached,
+    result: Result<Summary, Error>,
+}
+
 impl Guest {
-    async fn run(mut self, mut mailbox: Mailbox) -> GuestEnd {
-        let mut was_paired = false;
-        let result = self.serve(&mut mailbox, &mut was_paired).await;
+    async fn run(mut self, mut mailbox: Mailbox) -> Served {
+        let mut reached = Reached::Nothing;
+        let result = self.serve(&mut mailbox, &mut reached).await;
         self.context.slot = None;
-        GuestEnd { cid: self.cid, peer: self.context.peer, was_paired, result }
+        Served { cid: self.cid, peer: self.context.peer, reached, result }
     }
 
-    async fn serve(&mut self, mailbox: &mut Mailbox, was_paired: &mut bool) -> Result<Summary, Error> {
+    async fn serve(&mut self, mailbox: &mut Mailbox, reached: &mut Reached) -> Result<Summary, Error> {
         let entropy = Entropy::generate(&mut rng());
         let machine = HostPairing::new(&self.secret, &self.room, self.options(), entropy, Instant::now());
         let dialing = Dialing::prepare(&self.way.config).await?;
@@ -177,14 +210,15 @@ impl Guest {
             Pairing::new(Machine::Host(machine, Some(self.guard.clone())), dialing, mailbox, &mut self.context);
         let paired = pairing.until_paired().await;
         if paired.is_ok() {
-            *was_paired = true;
+            *reached = Reached::Proof;
             self.guard.paired();
             let report = ClientMessage::Report { cid: self.cid, what: Outcome::Ok };
             // A server that went away meanwhile is not needed any more.
             let _ = self.signaling.send(report).await;
         }
-        let slot = was_paired.then(|| Arc::new(Slot::take(&self.paired)));
+        let slot = paired.is_ok().then(|| Arc::new(Slot::take(&self.paired)));
         let (channel, keys) = pairing.finish(paired).await?;
+        *reached = Reached::Connection;
         self.context.slot = slot;
         self.context.stage(Stage::Connected);
         self.work.run(Line::new(channel, keys, self.way.clone()), &mut self.context).await

@@ -1,7 +1,7 @@
 //! The rooms of a share: one for its code, one for its link.
 
 use p2pshare_protocol::code::Code;
-use p2pshare_protocol::envelope::{ClientMessage, RoomKind, Token};
+use p2pshare_protocol::envelope::{ClientMessage, ErrorCode, RoomKind, Token};
 use p2pshare_protocol::host_identity::HostIdentity;
 use p2pshare_protocol::link::{Link, Origin};
 use p2pshare_protocol::pairing::HostSecret;
@@ -87,7 +87,36 @@ impl Rooms {
         Ok(())
     }
 
-    /// Forgets what the server forgot, and says what to ask for instead. The link stays as it is; a code does not.
+    /// Whether something else can be asked for after the server refused a room: it forgot a room that it had, or gave a
+    /// code's nameplate to somebody else meanwhile. A code that was agreed on beforehand is not replaced before it was told.
+    pub(super) fn may_change(&self, code: ErrorCode, room: &RoomId) -> bool {
+        let is_link = *room == self.link.room();
+        let state = if is_link { &self.link_state } else { &self.code_state };
+        match code {
+            ErrorCode::NotActive => state.token.is_some(),
+            ErrorCode::Taken => !is_link && self.announced,
+            ErrorCode::Busy
+            | ErrorCode::RateLimited
+            | ErrorCode::Version
+            | ErrorCode::ServerFull
+            | ErrorCode::NoRelay
+            | ErrorCode::Protocol => false,
+        }
+    }
+
+    /// What to ask for instead of a room that was refused: the same one anew, so that a code that somebody was told stays
+    /// good when a server restarts; a code whose nameplate is gone gives way to another.
+    pub(super) fn refused(&mut self, room: &RoomId) -> ClientMessage {
+        if *room != self.link.room() && self.code_state.token.is_none() {
+            return self.lost(room);
+        }
+        let is_link = *room == self.link.room();
+        let state = if is_link { &mut self.link_state } else { &mut self.code_state };
+        state.token = None;
+        if is_link { self.request_link() } else { self.request_code() }
+    }
+
+    /// Forgets a room that ended, and says what to ask for instead. The link stays as it is; a code does not.
     pub(super) fn lost(&mut self, room: &RoomId) -> ClientMessage {
         if *room == self.link.room() {
             self.link_state = State::default();

@@ -56,7 +56,6 @@ pub(crate) enum OnTerminal {
 
 impl Running {
     pub(crate) fn start(mut command: Command, on_terminal: OnTerminal) -> Self {
-        let what = format!("{:?}", command.get_args().collect::<Vec<_>>());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let terminal = (on_terminal != OnTerminal::Nothing).then(Terminal::open);
         if let Some(terminal) = &terminal {
@@ -65,9 +64,14 @@ impl Running {
                 command.stdout(terminal.stdio());
             }
         }
+        Self::watch(&mut command, terminal)
+    }
+
+    fn watch(command: &mut Command, terminal: Option<Terminal>) -> Self {
+        let what = format!("{:?}", command.get_args().collect::<Vec<_>>());
         let mut child = command.spawn().unwrap();
         // The command holds the program's end of the terminal, which hangs up when the last holder goes.
-        drop(command);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let keyboard = terminal.map(Terminal::into_keyboard);
         let stderr = match (&keyboard, child.stderr.take()) {
             (Some(keyboard), _) => Captured::read(keyboard.try_clone().unwrap()),
@@ -75,6 +79,16 @@ impl Running {
         };
         let stdout = child.stdout.take().map_or_else(|| stderr.clone(), Captured::read);
         Self { child, what, stdout, stderr, keyboard }
+    }
+
+    /// Starts a program that reads a file as its standard input.
+    pub(crate) fn start_fed(command: &mut Command, input: File) -> Self {
+        Self::watch(command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()), None)
+    }
+
+    /// Starts a program whose standard output is a file.
+    pub(crate) fn start_into(command: &mut Command, output: File) -> Self {
+        Self::watch(command.stdin(Stdio::null()).stdout(output).stderr(Stdio::piped()), None)
     }
 
     /// Waits until standard output holds something.
