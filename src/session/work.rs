@@ -24,7 +24,11 @@ impl Work {
             Self::Send(source) => send(&mut line, source, context).await,
             Self::Receive(destination) => receive(&mut line, destination, context).await,
         };
-        line.channel.close().await;
+        match (self, &result) {
+            // The sender's last word says that it has everything that this side said.
+            (Self::Receive(_), Ok(_)) => line.channel.hang_up().await,
+            (Self::Send(_) | Self::Receive(_), _) => line.channel.close().await,
+        }
         result
     }
 }

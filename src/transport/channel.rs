@@ -197,6 +197,14 @@ impl Channel {
         }
     }
 
+    /// Closes without regard to what was sent: for who knows that it arrived. The other side learns of it at once.
+    pub async fn hang_up(self) {
+        match self.kind {
+            Kind::Webrtc(live) => live.hang_up().await,
+            Kind::Memory(end) => end.close(),
+        }
+    }
+
     /// Waits until the other side's stack has everything that was sent, then closes. Ends within ten seconds in any case.
     ///
     /// That the other *program* has it is for the protocol to find out before: a stack may still hold what it acknowledged.

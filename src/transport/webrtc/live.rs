@@ -162,6 +162,10 @@ impl Live {
             _ = self.guard.ending().wait() => {}
             _ = tokio::time::timeout(DRAIN_LIMIT, drained(&self.guard)) => {}
         }
+        self.hang_up().await;
+    }
+
+    pub(in crate::transport) async fn hang_up(self) {
         self.guard.ending().end(Lost::ClosedHere);
         self.guard.finished().await;
     }
