@@ -35,7 +35,7 @@ Exit codes:
    3  no such, expired or wrong code        10  network; run the command again to continue
    4  the peer could not be verified        11  declined, or over a limit
    5  a broken protocol                     12  timed out
-   6  the password                    130, 143  SIGINT, SIGTERM";
+   6  the password              130, 141, 143  SIGINT, standard output closed, SIGTERM";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

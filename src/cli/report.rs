@@ -44,6 +44,8 @@ pub(crate) enum Exit {
     TimedOut = 12,
     /// SIGINT.
     Interrupted = 130,
+    /// Who read standard output has ended: what a shell says of a program that SIGPIPE killed.
+    PipeClosed = 141,
     /// SIGTERM.
     Terminated = 143,
 }
@@ -66,6 +68,7 @@ impl Exit {
             Self::Declined => "declined",
             Self::TimedOut => "timed_out",
             Self::Interrupted => "interrupted",
+            Self::PipeClosed => "pipe_closed",
             Self::Terminated => "terminated",
         }
     }
@@ -91,6 +94,14 @@ impl Report {
 
     const fn resumable(mut self) -> Self {
         self.is_resumable = true;
+        self
+    }
+
+    /// The same for a stream or standard output, which nothing can continue.
+    pub(crate) fn of_pipe(mut self) -> Self {
+        if std::mem::take(&mut self.is_resumable) {
+            self.hint = Some("Nothing is kept of a pipe: run both commands again.".to_owned());
+        }
         self
     }
 
@@ -121,6 +132,9 @@ impl Report {
                 Self::new(Exit::Password, error.to_string(), "Give it with --password=FILE or P2PSHARE_PASSWORD.")
             }
             Error::Password(_) => Self::new(Exit::Usage, error.to_string(), ""),
+            Error::Pipe(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                Self::new(Exit::PipeClosed, "stopped: who reads standard output has ended", "")
+            }
             Error::Pipe(_) => Self::new(Exit::Disk, error.to_string(), ""),
             Error::NotOneFile(_) => {
                 Self::new(Exit::Declined, error.to_string(), "Name an existing folder with -o, or choose with --only.")

@@ -63,6 +63,13 @@ impl Context {
         }
     }
 
+    /// Keeps the guest's place for it from here on.
+    pub(super) fn hold_slot(&self) {
+        if let Some(slot) = &self.slot {
+            slot.hold();
+        }
+    }
+
     /// This side's greeting; the machines fill in what they do.
     pub(super) fn hello(&self) -> Hello {
         let agent = concat!("p2pshare/", env!("CARGO_PKG_VERSION")).to_owned();

@@ -1,6 +1,8 @@
 //! `Lanes`: two tasks that send, so that the loop which decides never waits for the network.
 
 use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +24,8 @@ pub(super) struct Lanes {
     data: mpsc::Sender<DataFrame>,
     ctl_task: JoinHandle<()>,
     data_task: JoinHandle<()>,
+    /// Bytes of file data that were handed to the connection.
+    sent: Arc<AtomicU64>,
 }
 
 impl Lanes {
@@ -29,7 +33,8 @@ impl Lanes {
     pub(super) fn new(sender: ChannelSender, limit: Option<NonZeroU64>) -> Self {
         let (ctl, mut ctl_frames) = mpsc::channel::<Bytes>(CTL_QUEUE);
         let (data, mut data_frames) = mpsc::channel::<DataFrame>(DATA_QUEUE);
-        let data_sender = sender.clone();
+        let (data_sender, sent) = (sender.clone(), Arc::new(AtomicU64::new(0)));
+        let counted = Arc::clone(&sent);
         let ctl_task = tokio::spawn(async move {
             while let Some(frame) = ctl_frames.recv().await {
                 if sender.send_ctl(frame).await.is_err() {
@@ -43,12 +48,13 @@ impl Lanes {
                 if let Some(pace) = &mut pace {
                     pace.wait_for(frame.bytes.len()).await;
                 }
+                counted.fetch_add(frame.bytes.len() as u64, Ordering::Relaxed);
                 if data_sender.send_data(frame.header(), frame.bytes).await.is_err() {
                     return;
                 }
             }
         });
-        Self { ctl, data, ctl_task, data_task }
+        Self { ctl, data, ctl_task, data_task, sent }
     }
 
     /// Queues a control frame.
@@ -73,7 +79,8 @@ impl Lanes {
 
     /// Sends what is queued, for a short time, and ends the tasks.
     pub(super) async fn flush(self) {
-        let Self { ctl, data, ctl_task, data_task } = self;
+        let Self { ctl, data, ctl_task, data_task, sent } = self;
+        tracing::debug!(bytes = sent.load(Ordering::Relaxed), "file data sent");
         drop((ctl, data));
         data_task.abort();
         let _ = timeout(FLUSH_MAX, ctl_task).await;

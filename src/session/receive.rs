@@ -67,6 +67,7 @@ pub(super) async fn receive(
         quic: QuicSetup::default(),
         accepted: None,
         moved: (0, 0),
+        arrived: 0,
         skipped: 0,
     };
     let result = receiving.keep_running(line).await;
@@ -96,6 +97,8 @@ struct Receiving<'a> {
     accepted: Option<Instant>,
     /// Bytes and entries verified on disk.
     moved: (u64, u32),
+    /// Bytes of file data that came over the present connection.
+    arrived: u64,
     skipped: u32,
 }
 
@@ -104,6 +107,7 @@ impl Receiving<'_> {
         loop {
             let lanes = Lanes::new(line.channel.sender(), None);
             let result = self.run(&mut line.channel, &lanes).await;
+            tracing::debug!(bytes = std::mem::take(&mut self.arrived), "file data received");
             lanes.flush().await;
             match result {
                 Err(error) if error.is_interruption() && self.machine.is_complete() => {
@@ -129,7 +133,10 @@ impl Receiving<'_> {
                 () = self.context.stop.requested() => self.feed(Input::Stop(AbortCode::Canceled), lanes)?,
                 incoming = channel.next() => match watch.incoming(incoming)? {
                     Some(Incoming::Ctl(frame)) => self.feed(Input::Ctl(frame), lanes)?,
-                    Some(Incoming::Data(message)) => self.feed(Input::Data(message), lanes)?,
+                    Some(Incoming::Data(message)) => {
+                        self.arrived += message.len() as u64;
+                        self.feed(Input::Data(message), lanes)?;
+                    }
                     Some(_) | None => {}
                 },
                 stored = next_stored(&mut self.store) => self.was_stored(stored, lanes)?,
@@ -198,7 +205,10 @@ impl Receiving<'_> {
 
     /// Ends the transfer for a reason of this side's disk. The machine's last words tell the sender.
     fn fail(&mut self, error: Error, lanes: &Lanes) -> Result<(), Error> {
-        let _ = self.feed(Input::Stop(AbortCode::Disk), lanes);
+        // Who reads a pipe may have enough of it.
+        let has_enough = matches!(&error, Error::Pipe(error) if error.kind() == std::io::ErrorKind::BrokenPipe);
+        let code = if has_enough { AbortCode::Canceled } else { AbortCode::Disk };
+        let _ = self.feed(Input::Stop(code), lanes);
         Err(error)
     }
 

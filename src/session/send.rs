@@ -99,7 +99,11 @@ impl Sending<'_> {
             match self.machine.poll_output(Instant::now()) {
                 Output::Send(frame) => lanes.send_ctl(frame)?,
                 Output::Read { entry, chunk } => self.reader.submit(ReadRequest::Chunk { entry, chunk }),
-                Output::ReadStream { entry } => self.reader.submit(ReadRequest::Stream { entry }),
+                Output::ReadStream { entry } => {
+                    // What is read of a stream is gone for others.
+                    self.context.hold_slot();
+                    self.reader.submit(ReadRequest::Stream { entry });
+                }
                 Output::Report(event) => self.report(event),
                 Output::Finish => return Ok(None),
                 Output::Wait(deadline) => return Ok(Some(deadline)),
@@ -158,6 +162,6 @@ fn reason(error: ReadError) -> SkipReason {
     tracing::debug!(%error, "a source entry cannot be read");
     match error {
         ReadError::Changed => SkipReason::Changed,
-        ReadError::Unreadable(_) | ReadError::NoSuchChunk => SkipReason::Unreadable,
+        ReadError::Unreadable(_) | ReadError::NoSuchChunk | ReadError::Spent => SkipReason::Unreadable,
     }
 }

@@ -8,6 +8,7 @@ mod walk;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use p2pshare_protocol::entry_path::EntryPath;
@@ -67,8 +68,8 @@ enum Content {
     File(FoundFile),
     /// From memory.
     Text(Bytes),
-    /// From standard input, once.
-    Stdin,
+    /// From standard input, once: set as soon as a reader has begun.
+    Stdin(AtomicBool),
 }
 
 /// A file as the walk saw it.
@@ -112,13 +113,13 @@ impl Source {
         Ok(Self::single(Offer::new(vec![entry])?, Content::Text(text.into())))
     }
 
-    /// Standard input, offered under `name`. It can be read once, so it serves one receiver.
+    /// Standard input, offered under `name`. It can be read once: whoever reads first gets it, and all others an error.
     ///
     /// # Errors
     /// The name cannot be offered.
     pub fn stdin(name: &str) -> Result<Self, SourceError> {
         let entry = unnamed_entry(name, EntryKind::Stream, 0)?;
-        Ok(Self::single(Offer::new(vec![entry])?, Content::Stdin))
+        Ok(Self::single(Offer::new(vec![entry])?, Content::Stdin(AtomicBool::new(false))))
     }
 
     fn single(offer: Offer, content: Content) -> Self {
@@ -144,7 +145,7 @@ impl Source {
     fn file(&self, entry: EntryId) -> Option<(&Tree, &FoundFile)> {
         match self.content(entry)? {
             Content::File(file) => Some((&self.trees[file.tree], file)),
-            Content::Folder | Content::Text(_) | Content::Stdin => None,
+            Content::Folder | Content::Text(_) | Content::Stdin(_) => None,
         }
     }
 }

@@ -22,6 +22,7 @@ mod hostile_receiver;
 mod hostile_sender;
 mod hostile_server;
 mod network;
+mod pipes;
 mod questions;
 mod reconnect;
 mod stop;

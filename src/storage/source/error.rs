@@ -50,6 +50,9 @@ pub enum ReadError {
     /// The disk refuses.
     #[error("the file cannot be read")]
     Unreadable(#[source] io::Error),
+    /// Another reader has begun to read standard input.
+    #[error("standard input was given to somebody else")]
+    Spent,
     /// There is no such chunk on offer.
     #[error("there is no such chunk on offer")]
     NoSuchChunk,

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
@@ -77,13 +78,15 @@ impl Reader {
         let (requests, incoming) = mpsc::channel::<ReadRequest>();
         let (outgoing, done) = tokio_mpsc::unbounded_channel();
         thread::spawn(move || {
-            let mut open = OpenFiles::default();
+            let (mut open, mut has_stream) = (OpenFiles::default(), false);
             for request in incoming {
                 let done = match request {
                     ReadRequest::Chunk { entry, chunk } => {
                         ReadDone::Chunk { entry, chunk, result: read(&source, &mut open, entry, chunk) }
                     }
-                    ReadRequest::Stream { entry } => ReadDone::Stream { entry, result: read_stream(&source, entry) },
+                    ReadRequest::Stream { entry } => {
+                        ReadDone::Stream { entry, result: read_stream(&source, &mut has_stream, entry) }
+                    }
                 };
                 if outgoing.send(done).is_err() {
                     return;
@@ -141,9 +144,13 @@ fn read(source: &Source, open: &mut OpenFiles, entry: EntryId, chunk: u64) -> Re
     Ok(ChunkRead { bytes, hash })
 }
 
-/// Reads what is there of a stream, and waits if nothing is.
-fn read_stream(source: &Source, entry: EntryId) -> Result<Option<Bytes>, ReadError> {
-    let Some(Content::Stdin) = source.content(entry) else { return Err(ReadError::NoSuchChunk) };
+/// Reads what is there of a stream, and waits if nothing is. `has_stream` is whether this reader is the one that has it.
+fn read_stream(source: &Source, has_stream: &mut bool, entry: EntryId) -> Result<Option<Bytes>, ReadError> {
+    let Some(Content::Stdin(is_spent)) = source.content(entry) else { return Err(ReadError::NoSuchChunk) };
+    if !*has_stream && is_spent.swap(true, Ordering::Relaxed) {
+        return Err(ReadError::Spent);
+    }
+    *has_stream = true;
     let mut piece = vec![0; STREAM_PIECE_BYTES];
     let read = io::stdin().lock().read(&mut piece).map_err(ReadError::Unreadable)?;
     piece.truncate(read);

@@ -267,6 +267,23 @@ impl Tmp {
     }
 }
 
+#[test]
+fn standard_input_is_given_to_one_reader() {
+    let source = Arc::new(Source::stdin("stdin").unwrap());
+    let mut readers = [source.reader(), source.reader()];
+    // It may be empty, or hold anything.
+    assert!(next_piece(&mut readers[1]).is_ok() && next_piece(&mut readers[1]).is_ok());
+    assert!(matches!(next_piece(&mut readers[0]), Err(ReadError::Spent)));
+}
+
+fn next_piece(reader: &mut Reader) -> Result<Option<Bytes>, ReadError> {
+    reader.submit(ReadRequest::Stream { entry: EntryId(0) });
+    match wait(reader.next()) {
+        ReadDone::Stream { result, .. } => result,
+        other @ ReadDone::Chunk { .. } => panic!("a stream was asked for: {other:?}"),
+    }
+}
+
 fn check(tree: &Tmp, given: &[&str], offered: &[&str], notices: &[&str]) {
     let given: Vec<_> = given.iter().map(|path| tree.path(path)).collect();
     let walked = Source::walk(&given, &WalkOptions::default()).unwrap();
