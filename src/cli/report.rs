@@ -97,9 +97,9 @@ impl Report {
         self
     }
 
-    /// The same for a stream or standard output, which nothing can continue.
-    pub(crate) fn of_pipe(mut self) -> Self {
-        if std::mem::take(&mut self.is_resumable) {
+    /// The same, if it concerns a stream or standard output, which nothing can continue.
+    pub(crate) fn of_pipe(mut self, is_pipe: bool) -> Self {
+        if is_pipe && std::mem::take(&mut self.is_resumable) {
             self.hint = Some("Nothing is kept of a pipe: run both commands again.".to_owned());
         }
         self

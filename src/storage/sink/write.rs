@@ -96,6 +96,10 @@ impl Writer<'_> {
             (_, State::Committed) => return Err(SinkError::Exists { path: item.path.as_str().into() }),
             (EntryKind::Dir, State::Absent | State::Partial | State::InPlace) => return self.commit_folder(id),
             (EntryKind::File | EntryKind::Text | EntryKind::Stream, State::InPlace) if item.is_complete() => {
+                // A run that was killed after it named the file may have left it.
+                if item.is_journaled() {
+                    super::part::remove_journal(&self.shared.tree, item.identity.files());
+                }
                 let path = PathBuf::from(item.path.as_str());
                 self.committers.publish(Published { entry: id, path, folder: None });
                 return Ok(());

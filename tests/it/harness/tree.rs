@@ -51,6 +51,13 @@ impl Tree {
         }
     }
 
+    /// The files that are not the same in another tree.
+    pub(crate) fn files_unlike(&self, other: &Self) -> Vec<&str> {
+        let is_unlike =
+            |(name, node): &(&String, &Node)| matches!(node.kind, Kind::File(..)) && other.0.get(*name) != Some(*node);
+        self.0.iter().filter(is_unlike).map(|(name, _)| name.as_str()).collect()
+    }
+
     /// The paths, sorted.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
