@@ -120,7 +120,7 @@ mod tests {
     fn a_server_is_waited_for_only_if_it_was_there() {
         let now = Instant::now();
         let gone = || Error::Signaling(SignalingError::Closed { code: None });
-        let nobody = || Error::NotActive { room: "12".to_owned(), asked: Vec::new() };
+        let nobody = || Error::NotActive { room: "12".to_owned(), asked: Vec::new(), on_lan: false };
         let outside = Attempt::default();
         assert!(Patience::new(now).after(gone(), &outside, now).is_err());
         assert!(Patience::new(now).after(nobody(), &outside, now).is_err());
