@@ -72,7 +72,9 @@ async fn receive(args: &RecvArgs, config: &Config, desk: &mut Desk) -> Result<Ex
         desk.has_password = settings.password.is_some();
         Where::From(read_invitation(&args.invitation.join(" "), desk).await?)
     };
-    let summary = desk.run(start(settings, place, destination, desk.stop.clone()), args.common.timeout).await?;
+    let to_pipe = matches!(destination, Destination::Stdout);
+    let ended = desk.run(start(settings, place, destination, desk.stop.clone()), args.common.timeout).await;
+    let summary = ended.map_err(|report| report.of_pipe(to_pipe))?;
     Ok(exit_of(&summary))
 }
 

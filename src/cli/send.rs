@@ -47,7 +47,7 @@ async fn send(args: SendArgs, config: &Config, desk: &mut Desk) -> Result<Exit, 
         return Err(Report::new(Exit::Usage, "standard input can be read once", "Leave out --keep and --max."));
     }
     let mut settings = setup::settings(&args.common, config);
-    let timeout = args.common.timeout;
+    let (timeout, from_pipe) = (args.common.timeout, is_stdin(&args));
     let place = match &args.to {
         Some(to) => {
             let wrong = |why| Report::new(Exit::Usage, why, "Type the code or the link as the inbox shows it.");
@@ -59,7 +59,8 @@ async fn send(args: SendArgs, config: &Config, desk: &mut Desk) -> Result<Exit, 
     };
     let (source, is_partial) = open(args, desk).await?;
     desk.ui.sends(source.offer());
-    let summary = desk.run(start(source, settings, place, desk.stop.clone()), timeout).await?;
+    let ended = desk.run(start(source, settings, place, desk.stop.clone()), timeout).await;
+    let summary = ended.map_err(|report| report.of_pipe(from_pipe))?;
     Ok(if is_partial && exit_of(&summary) == Exit::Done { Exit::Incomplete } else { exit_of(&summary) })
 }
 
