@@ -12,7 +12,7 @@ import { hex, utf8 } from "./protocol/bytes.ts";
 import { hashOf } from "./protocol/hash.ts";
 import { localPaths } from "./protocol/local_name.ts";
 import type { Offer } from "./protocol/offer.ts";
-import type { ReceiverEvent } from "./protocol/receiver.ts";
+import type { ReceiverEvent } from "./protocol/receiver_io.ts";
 import { Receiving } from "./session/receiving.ts";
 import { NO_PROGRESS, type Progress } from "./state.ts";
 import { Meter } from "./ui/meter.ts";

@@ -6,7 +6,8 @@ import { Failure } from "../failure.ts";
 import type { Peer } from "../net/peer.ts";
 import type { AbortCode, DeclineReason } from "../protocol/ctl.ts";
 import type { PresentChunk } from "../protocol/plan.ts";
-import { Receiver, type ReceiverEvent, type ReceiverInput, type ReceiverOutput } from "../protocol/receiver.ts";
+import { Receiver } from "../protocol/receiver.ts";
+import type { ReceiverEvent, ReceiverInput, ReceiverOutput } from "../protocol/receiver_io.ts";
 import { TransferError } from "../protocol/transfer_error.ts";
 import { ownHello } from "./hello.ts";
 

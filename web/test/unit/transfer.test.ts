@@ -8,7 +8,8 @@ import { decodeDataFrame, encodeDataFrame } from "../../src/protocol/data_frame.
 import { chunkRange, hashOf } from "../../src/protocol/hash.ts";
 import { CHUNK_BYTES } from "../../src/protocol/limits.ts";
 import { Offer, type Entry } from "../../src/protocol/offer.ts";
-import { Receiver, type Acceptance, type ReceiverEvent } from "../../src/protocol/receiver.ts";
+import { Receiver } from "../../src/protocol/receiver.ts";
+import type { Acceptance, ReceiverEvent } from "../../src/protocol/receiver_io.ts";
 import { Sender, type SenderEvent } from "../../src/protocol/sender.ts";
 import { TransferError } from "../../src/protocol/transfer_error.ts";
 
