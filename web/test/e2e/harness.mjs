@@ -37,16 +37,32 @@ const FLAGS = [
 
 /** Starts Chromium; `isThrottled` leaves pages in the background as slow as it makes them. */
 export async function launch({ isThrottled = false } = {}) {
-  const executablePath = process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/google-chrome"].find(existsSync);
   const args = isThrottled ? FLAGS.filter((flag) => !flag.includes("background") && !flag.includes("occluded")) : FLAGS;
-  const ignoreDefaultArgs = isThrottled ? FLAGS.filter((flag) => !args.includes(flag)) : undefined;
-  return chromium.launch({ executablePath, args, ignoreDefaultArgs, headless: true });
+  const ignoreDefaultArgs = FLAGS.filter((flag) => !args.includes(flag));
+  return chromium.launch({ ...options(args), ignoreDefaultArgs });
+}
+
+/** Starts Chromium as a person has it, with a profile on disk: what a private window stores lies in memory. */
+export async function launchProfile() {
+  const profile = folder();
+  const context = await chromium.launchPersistentContext(profile, {
+    ...options(FLAGS),
+    acceptDownloads: true,
+    viewport: { width: 390, height: 800 },
+  });
+  context.on("close", () => remove(profile));
+  return { newContext: () => Promise.resolve(context) };
+}
+
+function options(args) {
+  const executablePath = process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/google-chrome"].find(existsSync);
+  return { executablePath, args, headless: true };
 }
 
 /** A page that notes every error of the console and every broken rule of the policy. */
 export async function open(browser, url, options = {}) {
   const context = await browser.newContext({ acceptDownloads: true, viewport: { width: 1100, height: 800 }, ...options });
-  const page = await context.newPage();
+  const page = context.pages().find((blank) => blank.url() === "about:blank") ?? (await context.newPage());
   const complaints = [];
   page.on("console", (message) => {
     // Plain http: the browser says that it ignores the header. Nothing is wrong then.
@@ -141,17 +157,25 @@ export async function sha256(path) {
   return hash.digest("hex");
 }
 
-export const remove = (path) => rmSync(path, { recursive: true, force: true });
+export const remove = (path) => rmSync(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 
-/** The most memory that any renderer of this test's browser has, sampled while `work` runs; in MiB. */
-export async function watchMemory(work) {
-  let most = 0;
-  const timer = setInterval(() => (most = Math.max(most, rendererMemory())), 250);
-  try {
-    return { result: await work(), mib: () => most };
-  } finally {
-    clearInterval(timer);
-  }
+/** Watches the most memory that a renderer of this test's browsers and the heap of a page have, in MiB. */
+export function watchMemory(page) {
+  const seen = { most: 0, heap: 0 };
+  const timer = setInterval(() => {
+    seen.most = Math.max(seen.most, rendererMemory());
+    void page.evaluate(() => performance.memory.usedJSHeapSize / 1048576).then(
+      (heap) => (seen.heap = Math.max(seen.heap, heap)),
+      () => undefined,
+    );
+  }, 500);
+  return {
+    look: () => ({ ...seen }),
+    stop: () => {
+      clearInterval(timer);
+      return seen;
+    },
+  };
 }
 
 function rendererMemory() {
