@@ -10,7 +10,7 @@ import { DEFAULT_COST, preparePassword, type StretchedPassword } from "./protoco
 import { isSameSecret, type GuestSecret } from "./protocol/pairing/secret.ts";
 import { CodeGuard } from "./protocol/share_guard.ts";
 import { hearDirection, Joining } from "./session/joining.ts";
-import { Download } from "./download.ts";
+import { Download, type Broken } from "./download.ts";
 import { Upload } from "./upload.ts";
 import { addItems, itemOfFile, itemOfText, itemsOfDrop, Source, type Item } from "./session/source.ts";
 import { Share } from "./share.ts";
@@ -116,7 +116,12 @@ export class App {
     if (this.#secret) void this.join(this.#secret);
   }
 
-  async join(secret: GuestSecret): Promise<void> {
+  /** Looks for the other side again after the connection broke in the middle. */
+  reconnect(broken: Broken): void {
+    if (this.#secret) void this.join(this.#secret, broken);
+  }
+
+  async join(secret: GuestSecret, broken?: Broken): Promise<void> {
     this.#secret = secret;
     const guard = this.#guardOf(secret);
     if (!guard.mayTry) {
@@ -124,7 +129,9 @@ export class App {
       return;
     }
     const joining = new Joining(secret, {
-      step: (step) => this.show({ t: "joining", step }),
+      step: (step) => {
+        if (!broken) this.show({ t: "joining", step });
+      },
       askPassword: (left, salt, cost) => this.#askPassword(left, salt, cost),
       confirm: (digits) => this.#confirm(digits),
     });
@@ -137,7 +144,7 @@ export class App {
         return;
       }
       if (direction === "sends") {
-        this.#download = new Download(peer, this.#disk, this);
+        this.#download = new Download(peer, this.#disk, this, broken);
         this.#download.start();
       } else {
         this.#upload = new Upload(peer, this.#disk, this);
@@ -145,7 +152,15 @@ export class App {
       }
     } catch (error) {
       guard.failed(joining.isExposed);
-      if (this.#joining === joining) this.fail(reasonOf(error));
+      if (this.#joining !== joining) return;
+      const reason = reasonOf(error);
+      if (!broken || !PASSING.has(reason.t) || performance.now() > broken.until) {
+        this.fail(reason);
+        return;
+      }
+      setTimeout(() => {
+        if (this.#joining === joining) void this.join(secret, broken);
+      }, RECONNECT_PAUSE);
     }
   }
 
@@ -193,8 +208,8 @@ export class App {
     this.#download?.choose(entry, isChosen);
   }
 
-  accept(): void {
-    void this.#download?.accept();
+  accept(intoFolder: boolean): void {
+    void this.#download?.accept(intoFolder);
   }
 
   decline(): void {
@@ -341,6 +356,12 @@ const FINAL: ReadonlySet<string> = new Set([
   "not_active",
   "password_locked",
 ]);
+
+/** What may be over in a moment, when a connection that broke is looked for. */
+const PASSING: ReadonlySet<FailureReason["t"]> = new Set(["lost", "server", "peer_left", "no_path", "bind_missing"] as const);
+
+/** The pause before the next try, in milliseconds. */
+const RECONNECT_PAUSE = 2_000;
 
 /** The most that is kept in memory while it arrives: phones have little. */
 const MEMORY_MAX = 32 * 1024 * 1024;

@@ -2,7 +2,8 @@
 
 import { reasonOf, storeFor, type App } from "./app.ts";
 import type { Disk } from "./disk/disk.ts";
-import type { StoredEntry, StoreKind } from "./disk/messages.ts";
+import type { Place, StoredEntry, StoreKind } from "./disk/messages.ts";
+import { canPickFolder, pickFolder } from "./disk/pick.ts";
 import { save } from "./disk/save.ts";
 import { zip, type ZipEntry } from "./disk/zip.ts";
 import { Failure } from "./failure.ts";
@@ -16,6 +17,13 @@ import type { ReceiverEvent } from "./protocol/receiver_io.ts";
 import { Receiving } from "./session/receiving.ts";
 import { NO_PROGRESS, type Progress } from "./state.ts";
 import { Meter } from "./ui/meter.ts";
+
+/** What a transfer had taken when its connection broke, and until when it is looked for again. */
+export interface Broken {
+  readonly offer: string;
+  readonly chosen: ReadonlySet<number>;
+  readonly until: number;
+}
 
 interface Saved {
   readonly file: Blob;
@@ -39,12 +47,19 @@ export class Download {
   readonly #files = new Map<number, Saved>();
   #watch: ReturnType<typeof setInterval> | undefined;
   #isOver = false;
+  #isTaken = false;
+  /** The folder that the person chose. */
+  #root: FileSystemDirectoryHandle | undefined;
   readonly #streamKey = hex(random(16));
 
-  constructor(peer: Peer, disk: Disk, app: App) {
+  /** What to take of the same offer unasked. */
+  readonly #broken: Broken | undefined;
+
+  constructor(peer: Peer, disk: Disk, app: App, broken: Broken | undefined) {
     this.#app = app;
     this.#peer = peer;
     this.#disk = disk;
+    this.#broken = broken;
     this.#receiving = new Receiving(peer, disk, {
       event: (event) => this.#hear(event),
       disturbed: (isDisturbed) => this.#move({ isDisturbed }),
@@ -57,10 +72,24 @@ export class Download {
       () => this.#done(),
       (error: unknown) => {
         this.#end();
-        if (!this.#isOver) this.#app.fail(reasonOf(error));
+        if (this.#isOver) return;
+        const reason = reasonOf(error);
+        const canContinue = reason.t === "lost" && this.#isTaken && !this.#root && !this.#hasStream;
+        if (canContinue) this.#app.reconnect(this.#brokenOff());
+        else this.#app.fail(reason);
       },
     );
     this.#receiving.start();
+  }
+
+  #brokenOff(): Broken {
+    this.#move({ isDisturbed: true });
+    const until = this.#broken?.until ?? 0;
+    return { offer: offerKey(this.#offer), chosen: this.#chosen, until: Math.max(until, performance.now() + LOOKED_FOR) };
+  }
+
+  get #hasStream(): boolean {
+    return this.#offer?.entries.some((entry) => entry.kind === "stream") ?? false;
   }
 
   stop(): void {
@@ -102,8 +131,12 @@ export class Download {
     this.#offer = offer;
     this.#names = localPaths(offer.entries);
     this.#chosen = new Set(offer.entries.keys());
-    const hasStream = offer.entries.some((entry) => entry.kind === "stream");
-    this.#store = await storeFor(this.#disk, hasStream ? Infinity : offer.bytes);
+    this.#store = await storeFor(this.#disk, this.#hasStream ? Infinity : offer.bytes);
+    if (this.#broken?.offer === offerKey(offer)) {
+      this.#chosen = this.#broken.chosen;
+      await this.#take();
+      return;
+    }
     const saved = await this.#disk
       .ask({ t: "leftover", kind: this.#store, entries: this.#stored(this.#chosen).filter(({ key }) => key !== this.#streamKey) })
       .then(({ bytes }) => bytes, () => 0);
@@ -118,6 +151,7 @@ export class Download {
       saved,
       store: this.#store,
       free: this.#store === "memory" ? undefined : free,
+      canPickFolder: canPickFolder() && this.#stored(this.#chosen).length > 0,
       isBusy: false,
     });
   }
@@ -140,23 +174,37 @@ export class Download {
       const entry = this.#offer?.entry(id);
       if (!entry || (entry.kind !== "file" && entry.kind !== "stream")) return [];
       // A stream cannot be read twice, so that nothing of it is kept for a later session.
-      if (entry.kind === "stream") return [{ id, key: this.#streamKey, size: Number.MAX_SAFE_INTEGER }];
+      if (entry.kind === "stream") return [{ id, key: this.#streamKey, size: Number.MAX_SAFE_INTEGER, path: this.#names[id] ?? "file" }];
       const key = hashOf(utf8(JSON.stringify([entry.path, entry.size, entry.mtime ?? null]))).slice(0, 32);
-      return [{ id, key, size: entry.size }];
+      return [{ id, key, size: entry.size, path: this.#names[id] ?? key }];
     });
   }
 
-  async accept(): Promise<void> {
+  /** Takes what is chosen: into a folder that the person is asked for, or for the browser's downloads. */
+  async accept(intoFolder: boolean): Promise<void> {
     const { screen } = this.#app.state;
     if (screen.t !== "offer" || screen.isBusy) return;
+    // Asked for before anything else, as the browser wants the person's own click.
+    const root = intoFolder ? await pickFolder() : undefined;
+    if (intoFolder && !root) return;
+    this.#root = root;
+    if (root) this.#store = "folder";
     this.#app.show({ ...screen, isBusy: true });
+    await this.#take();
+  }
+
+  async #take(): Promise<void> {
+    if (this.#isOver) return;
+    this.#isTaken = true;
+    const root = this.#root;
     const entries = [...this.#chosen].sort((a, b) => a - b);
     const total = entries.reduce((sum, id) => sum + (this.#offer?.entry(id)?.size ?? 0), 0);
     if ("storage" in navigator && this.#store !== "memory") void navigator.storage.persist().catch(() => false);
     this.#progress = { ...NO_PROGRESS, total, entryTotal: entries.length };
     try {
       const stored = this.#stored(this.#chosen);
-      await this.#receiving.accept(this.#store, entries, stored, this.#isArchive(stored.map(({ id }) => id)));
+      const isArchive = !root && this.#isArchive(stored.map(({ id }) => id));
+      await this.#receiving.accept(this.#store, entries, stored, isArchive, root && this.#place(root));
     } catch (error) {
       const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       this.#isOver = true;
@@ -165,6 +213,11 @@ export class Download {
     }
     this.#watch = setInterval(() => void this.#look(), 1_000);
     void this.#look();
+  }
+
+  #place(root: FileSystemDirectoryHandle): Place {
+    const folders = [...this.#chosen].filter((id) => this.#offer?.entry(id)?.kind === "dir");
+    return { root, folders: folders.map((id) => this.#names[id] ?? "folder") };
   }
 
   decline(): void {
@@ -203,10 +256,10 @@ export class Download {
     this.#app.show({
       t: "received",
       from: this.#from,
-      received: { texts: this.#texts, files, isArchive, skipped: this.#skipped.size },
+      received: { texts: this.#texts, files, isArchive, skipped: this.#skipped.size, folder: this.#root?.name },
       progress: this.#progress,
     });
-    this.save("all");
+    if (!this.#root) this.save("all");
   }
 
   /** Whether these files are saved as one archive: several, or one in a folder. */
@@ -250,5 +303,15 @@ export class Download {
 
   #end(): void {
     clearInterval(this.#watch);
+    // What is not whole goes from a chosen folder.
+    if (this.#root) void this.#disk.ask({ t: "close" }).catch(() => undefined);
   }
 }
+
+/** The same for an offer that is made again. */
+function offerKey(offer: Offer | undefined): string {
+  return hashOf(utf8(JSON.stringify(offer?.entries)));
+}
+
+/** How long a broken connection is looked for, in milliseconds. */
+const LOOKED_FOR = 10 * 60_000;

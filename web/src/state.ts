@@ -47,6 +47,8 @@ export interface Received {
   readonly files: readonly { readonly id: number; readonly name: string; readonly size: number }[];
   readonly isArchive: boolean;
   readonly skipped: number;
+  /** The name of the folder that they were written into, if the person chose one. */
+  readonly folder: string | undefined;
 }
 
 export type Screen =
@@ -71,6 +73,8 @@ export type Screen =
       readonly store: StoreKind;
       /** Bytes that the browser would still store, if it tells. */
       readonly free: number | undefined;
+      /** Whether the browser can write into a folder of the person's choice. */
+      readonly canPickFolder: boolean;
       readonly isBusy: boolean;
     }
   | {

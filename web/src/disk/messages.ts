@@ -5,14 +5,22 @@ import type { Hash } from "../protocol/hash.ts";
 import type { PresentChunk } from "../protocol/plan.ts";
 import type { PasswordCost, StretchedPassword } from "../protocol/password.ts";
 
-/** Where received bytes lie until they are saved: memory, the origin's private file system, or IndexedDB. */
-export type StoreKind = "memory" | "opfs" | "idb";
+/** Where received bytes lie until they are saved: memory, the origin's private file system, or IndexedDB; or where they stay. */
+export type StoreKind = "memory" | "opfs" | "idb" | "folder";
+
+/** A folder that the person chose, and the folders to be made in it. */
+export interface Place {
+  readonly root: FileSystemDirectoryHandle;
+  readonly folders: readonly string[];
+}
 
 /** A file to be stored; `key` names it also in a later session. A stream is as long as it may be until it is committed. */
 export interface StoredEntry {
   readonly id: number;
   readonly key: string;
   readonly size: number;
+  /** Where it lies in a chosen folder. */
+  readonly path?: string;
 }
 
 export type Request =
@@ -20,7 +28,13 @@ export type Request =
   /** Tells what an earlier session left of these files, without looking at the bytes. */
   | { readonly t: "leftover"; readonly kind: StoreKind; readonly entries: readonly StoredEntry[] }
   /** Opens the store and hashes what an earlier session left. */
-  | { readonly t: "open"; readonly kind: StoreKind; readonly entries: readonly StoredEntry[]; readonly isArchive: boolean }
+  | {
+      readonly t: "open";
+      readonly kind: StoreKind;
+      readonly entries: readonly StoredEntry[];
+      readonly isArchive: boolean;
+      readonly place?: Place | undefined;
+    }
   | { readonly t: "write"; readonly entry: number; readonly offset: number; readonly pieces: readonly Bytes[]; readonly hash: Hash }
   /** Everything of a file is there; the size of a stream is known only then. */
   | { readonly t: "commit"; readonly entry: number; readonly size: number }

@@ -5,9 +5,10 @@ import { hashOf } from "../protocol/hash.ts";
 import { CHUNK_BYTES } from "../protocol/limits.ts";
 import { stretch } from "../protocol/password.ts";
 import { combineCrc, crc32 } from "./crc32.ts";
+import { FolderStore } from "./folder_store.ts";
 import { IdbStore } from "./idb_store.ts";
 import { MemoryStore } from "./memory_store.ts";
-import type { Answers, Ask, Reply, Request, StoredEntry, StoreKind } from "./messages.ts";
+import type { Answers, Ask, Place, Reply, Request, StoredEntry, StoreKind } from "./messages.ts";
 import { OpfsStore } from "./opfs_store.ts";
 import { lengthOf, type Store } from "./store.ts";
 
@@ -35,7 +36,7 @@ async function perform(request: Request): Promise<Answers[keyof Answers]> {
     }
     case "open":
       isArchive = request.isArchive;
-      return openAll(request.kind, request.entries);
+      return openAll(request.place ? await openFolder(request.place) : storeOf(request.kind), request.entries);
     case "write":
       return write(request);
     case "commit":
@@ -67,6 +68,7 @@ async function perform(request: Request): Promise<Answers[keyof Answers]> {
 function storeOf(kind: StoreKind): Store {
   switch (kind) {
     case "memory":
+    case "folder":
       return new MemoryStore();
     case "opfs":
       return new OpfsStore();
@@ -75,9 +77,15 @@ function storeOf(kind: StoreKind): Store {
   }
 }
 
-async function openAll(kind: StoreKind, entries: readonly StoredEntry[]): Promise<Answers["open"]> {
+async function openFolder({ root, folders }: Place): Promise<Store> {
+  const folder = new FolderStore(root);
+  for (const path of folders) await folder.makeFolder(path);
+  return folder;
+}
+
+async function openAll(opened: Store, entries: readonly StoredEntry[]): Promise<Answers["open"]> {
   await store.close();
-  store = storeOf(kind);
+  store = opened;
   targets = new Map();
   const present: [number, [number, string][]][] = [];
   for (const entry of entries) {

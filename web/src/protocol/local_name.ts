@@ -51,7 +51,8 @@ export function localPaths(entries: readonly Entry[]): string[] {
   );
 }
 
-function numbered(name: string, number: number, isFolder: boolean): string {
+/** `photo (1).jpg`: another name beside one that is taken. */
+export function numbered(name: string, number: number, isFolder: boolean): string {
   const [stem, extension] = isFolder ? [name, ""] : splitExtension(name);
   return `${stem} (${number})${extension}`;
 }

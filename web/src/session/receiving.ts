@@ -1,7 +1,7 @@
 // The receiving side: drives a `Receiver` with the connection and the worker's store.
 
 import type { Disk } from "../disk/disk.ts";
-import type { StoredEntry, StoreKind } from "../disk/messages.ts";
+import type { Place, StoredEntry, StoreKind } from "../disk/messages.ts";
 import { Failure } from "../failure.ts";
 import type { Peer } from "../net/peer.ts";
 import type { AbortCode, DeclineReason } from "../protocol/ctl.ts";
@@ -61,11 +61,12 @@ export class Receiving {
     entries: readonly number[],
     stored: readonly StoredEntry[],
     isArchive: boolean,
+    place: Place | undefined,
   ): Promise<void> {
     this.#stored = new Set(stored.map(({ id }) => id));
     let present: ReadonlyMap<number, readonly PresentChunk[]>;
     try {
-      present = new Map((await this.#disk.ask({ t: "open", kind, entries: stored, isArchive })).present);
+      present = new Map((await this.#disk.ask({ t: "open", kind, entries: stored, isArchive, place })).present);
     } catch (error) {
       this.#feed({ t: "decline", reason: "disk" });
       throw error;

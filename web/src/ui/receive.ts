@@ -48,6 +48,8 @@ export function offer(now: Of<"offer">, app: App): Child {
   const { entries, chosen } = now;
   const total = [...chosen].reduce((sum, id) => sum + (entries[id]?.size ?? 0), 0);
   const isTight = now.free !== undefined && now.free < total - now.saved;
+  // A folder has the room that the browser has not.
+  const isFolderBetter = isTight && now.canPickFolder;
   const isEmpty = entries.length === 0;
   const isStream = [...chosen].some((id) => entries[id]?.kind === "stream");
   const label = isStream ? words.download : now.saved > 0 ? words.resumeDownload(size(now.saved), size(total)) : `${words.download} · ${size(total)}`;
@@ -62,7 +64,8 @@ export function offer(now: Of<"offer">, app: App): Child {
     entries.length > LIST_MAX && h("p", { class: "quiet" }, `+ ${entries.length - LIST_MAX}`),
     isTight && h("p", { class: "error" }, words.noRoom(size(now.free))),
     buttons(
-      button(now.isBusy ? words.checkingSaved : label, () => app.accept(), "primary", now.isBusy || chosen.size === 0),
+      button(now.isBusy ? words.checkingSaved : label, () => app.accept(false), isFolderBetter ? "" : "primary", now.isBusy || chosen.size === 0),
+      now.canPickFolder && button(words.intoFolder, () => app.accept(true), isFolderBetter ? "primary" : "", now.isBusy || chosen.size === 0),
       button(words.decline, () => app.decline()),
     ),
     h("p", { class: "quiet small" }, words.stores[now.store]),
@@ -85,18 +88,18 @@ export function received(now: Of<"received">, app: App): Child {
   const { files, texts, isArchive, skipped } = now.received;
   const total = files.reduce((sum, file) => sum + file.size, 0);
   return card(words.received, check(),
-    files.length > 0 && h("p", {}, words.receivedText(files.length, size(total)), " ", words.saved),
+    files.length > 0 && h("p", {}, words.receivedText(files.length, size(total)), " ", now.received.folder === undefined ? words.saved : words.savedIn(shown(now.received.folder))),
     texts.map((text, i) => h("figure", { key: i, class: "text" },
       h("pre", { tabindex: 0 }, shownLines(text)),
       button(words.copy, () => void copy(text)))),
     skipped > 0 && h("p", { class: "error" }, words.skipped(skipped)),
-    isArchive && files.length <= LIST_MAX && h("details", {}, h("summary", {}, words.details), h("ul", { class: "files" }, files.map((file) =>
+    isArchive && now.received.folder === undefined && files.length <= LIST_MAX && h("details", {}, h("summary", {}, words.details), h("ul", { class: "files" }, files.map((file) =>
       h("li", { key: file.id },
         h("span", { class: "name" }, shown(file.name)),
         h("span", { class: "quiet" }, size(file.size)),
         h("button", { class: "plain", type: "button", "aria-label": words.saveOne(shown(file.name)), onclick: () => app.save(file.id) }, "↓"))))),
     buttons(
-      files.length > 0 && button(words.saveAgain, () => app.save("all"), "primary"),
+      files.length > 0 && now.received.folder === undefined && button(words.saveAgain, () => app.save("all"), "primary"),
       button(words.sendBack, () => app.home()),
     ),
   );

@@ -70,6 +70,7 @@ export const words = {
   offerFrom: (name: string) => (name === "" ? "Someone sends you" : `${name} sends you`),
   download: "Download",
   resumeDownload: (saved: string, total: string) => `Resume: ${saved} of ${total} saved`,
+  intoFolder: "Save into a folder…",
   decline: "Decline",
   all: "All",
   textEntry: "A text",
@@ -82,6 +83,7 @@ export const words = {
   stores: {
     memory: "Small enough for memory; goes to your downloads when all is there.",
     opfs: "Kept in the browser's own storage while it arrives, then goes to your downloads. Survives a reload.",
+    folder: "Written straight into the folder that you chose. A reload or a lost connection starts over.",
     idb: "Kept in the browser's database while it arrives, as this page is not on https. Survives a reload.",
   } satisfies Record<StoreKind, string>,
 
@@ -102,6 +104,7 @@ export const words = {
   received: "Received",
   receivedText: (count: number, size: string) => `${count === 1 ? "1 file" : `${count} files`}, ${size}, verified.`,
   saved: "Look in your downloads.",
+  savedIn: (folder: string) => `They are in the folder ${folder}.`,
   saveAgain: "Save again",
   saveOne: (name: string) => `Save ${name}`,
   copy: "Copy",

@@ -118,6 +118,56 @@ test("a folder goes from a terminal to a page and comes out of its archive as it
   await context.close();
 });
 
+test("a folder is written into a folder that the person chose, beside what is there", { timeout: 60_000 }, async () => {
+  const tree = join(dir, "photos");
+  makeFile(join(tree, "a/one.bin"), 2_500_000);
+  makeFile(join(tree, "two.bin"), 1_048_576);
+  writeFileSync(join(tree, "empty"), "");
+  mkdirSync(join(tree, "nothing"));
+  const sender = run(["send", "--no-qr", "--server", server.local, tree]);
+  const [link] = await sender.line(/http:\/\/\S+#v1\.\S{43}/);
+  const { page, complaints, context } = await open(browser, undefined);
+  // No picker opens without a screen: a folder of the page's own stands in for the person's.
+  await page.addInitScript(() => {
+    globalThis.showDirectoryPicker = async () => {
+      const picked = await (await navigator.storage.getDirectory()).getDirectoryHandle("Picked", { create: true });
+      await picked.getDirectoryHandle("photos", { create: true });
+      return picked;
+    };
+  });
+  await page.goto(link);
+  await page.getByRole("button", { name: "Save into a folder…" }).click();
+  await page.getByText("They are in the folder Picked.").waitFor();
+  const found = await page.evaluate(async () => {
+    const list = {};
+    const walk = async (folder, path) => {
+      for await (const [name, handle] of folder.entries()) {
+        if (handle.kind === "directory") {
+          list[`${path}${name}/`] = "";
+          await walk(handle, `${path}${name}/`);
+        } else {
+          const bytes = await (await handle.getFile()).arrayBuffer();
+          list[path + name] = [...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+        }
+      }
+    };
+    await walk(await globalThis.showDirectoryPicker(), "");
+    return list;
+  });
+  assert.deepEqual(found, {
+    "photos/": "",
+    "photos (1)/": "",
+    "photos (1)/a/": "",
+    "photos (1)/a/one.bin": await sha256(join(tree, "a/one.bin")),
+    "photos (1)/two.bin": await sha256(join(tree, "two.bin")),
+    "photos (1)/empty": await sha256(join(tree, "empty")),
+    "photos (1)/nothing/": "",
+  });
+  assert.equal(await sender.exit, 0, sender.output);
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
 test("only the chosen entries are fetched", { timeout: 60_000 }, async () => {
   const [one, two] = [makeFile(join(dir, "one.bin"), 400_000), makeFile(join(dir, "two.bin"), 400_000)];
   const sender = run(["send", "--no-qr", "--server", server.local, one, two]);

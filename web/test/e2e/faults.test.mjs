@@ -78,6 +78,29 @@ for (const way of ["closed", "reloaded"]) {
   });
 }
 
+test("b_116 a connection that breaks is looked for again, and the rest comes without a word", { timeout: 120_000 }, async () => {
+  const server = await serve();
+  const sender = run(["send", "--no-qr", "--limit", "8MB", "--server", server.local, file]);
+  const [link] = await sender.line(/http:\/\/\S+#v1\.\S{43}/);
+  const { page, context } = await open(browser, undefined);
+  await page.addInitScript(() => {
+    const { createDataChannel } = RTCPeerConnection.prototype;
+    RTCPeerConnection.prototype.createDataChannel = function (label, init) {
+      return (globalThis.lane = createDataChannel.call(this, label, init));
+    };
+  });
+  await page.goto(link);
+  const downloading = page.waitForEvent("download", { timeout: 90_000 });
+  await page.getByRole("button", { name: /^Download/ }).click();
+  await page.waitForFunction(() => (document.querySelector("progress")?.value ?? 0) > 10e6);
+  await page.evaluate(() => globalThis.lane.onclose());
+  await page.getByText("Reconnecting").waitFor();
+  assert.equal(await sha256(await (await downloading).path()), await sha256(file));
+  assert.equal(await sender.exit, 0, sender.output);
+  await context.close();
+  await server.stop();
+});
+
 test("b_116 a page in the background goes on", { timeout: 120_000 }, async () => {
   const server = await serve();
   const throttled = await launch({ isThrottled: true });
