@@ -21,6 +21,7 @@ mod line;
 mod link_watch;
 mod local;
 mod mailbox;
+mod pace;
 mod pair;
 mod patience;
 mod quic_setup;

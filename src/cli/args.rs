@@ -184,7 +184,7 @@ pub(crate) struct CommonArgs {
     #[arg(long)]
     pub(crate) verify: bool,
 
-    /// Send at most this much a second, such as 5MB
+    /// Send at most this much a second to all receivers together, such as 5MB
     #[arg(long, value_name = "RATE", value_parser = parse_size)]
     pub(crate) limit: Option<NonZeroU64>,
 

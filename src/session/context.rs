@@ -1,6 +1,5 @@
 //! `Context`: what every part of one session needs.
 
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use p2pshare_protocol::ctl::{Hello, Role};
@@ -11,6 +10,7 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use super::event::{Event, Events, PasswordRequest, PeerId, Stage, VerifyRequest};
+use super::pace::Pace;
 use super::quic_setup::FEATURE;
 use super::slot::Slot;
 use super::stop::Stop;
@@ -30,8 +30,8 @@ pub(super) struct Context {
     pub(super) has_tried_password: bool,
     /// The place of a guest that this side serves, if places are limited.
     pub(super) slot: Option<Arc<Slot>>,
-    /// The most bytes a second to send.
-    pub(super) limit: Option<NonZeroU64>,
+    /// How fast data may leave, for all guests together.
+    pub(super) pace: Option<Pace>,
 }
 
 impl Context {
@@ -45,7 +45,7 @@ impl Context {
             password,
             has_tried_password: false,
             slot: None,
-            limit: settings.limit,
+            pace: settings.limit.map(Pace::new),
         }
     }
 

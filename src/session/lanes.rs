@@ -1,6 +1,5 @@
 //! `Lanes`: two tasks that send, so that the loop which decides never waits for the network.
 
-use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,8 +10,9 @@ use p2pshare_protocol::error::TransferError;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 
+use super::pace::Pace;
 use crate::error::Error;
 use crate::transport::ChannelSender;
 
@@ -29,8 +29,8 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    /// Starts the tasks; `limit` is the most bytes of data a second.
-    pub(super) fn new(sender: ChannelSender, limit: Option<NonZeroU64>) -> Self {
+    /// Starts the tasks; data leaves at `pace`.
+    pub(super) fn new(sender: ChannelSender, pace: Option<Pace>) -> Self {
         let (ctl, mut ctl_frames) = mpsc::channel::<Bytes>(CTL_QUEUE);
         let (data, mut data_frames) = mpsc::channel::<DataFrame>(DATA_QUEUE);
         let (data_sender, sent) = (sender.clone(), Arc::new(AtomicU64::new(0)));
@@ -43,9 +43,8 @@ impl Lanes {
             }
         });
         let data_task = tokio::spawn(async move {
-            let mut pace = limit.map(Pace::new);
             while let Some(frame) = data_frames.recv().await {
-                if let Some(pace) = &mut pace {
+                if let Some(pace) = &pace {
                     pace.wait_for(frame.bytes.len()).await;
                 }
                 counted.fetch_add(frame.bytes.len() as u64, Ordering::Relaxed);
@@ -86,30 +85,6 @@ impl Lanes {
         let _ = timeout(FLUSH_MAX, ctl_task).await;
     }
 }
-
-/// Spreads bytes over time.
-struct Pace {
-    bytes_per_second: f64,
-    free_at: Instant,
-}
-
-impl Pace {
-    fn new(limit: NonZeroU64) -> Self {
-        Self { bytes_per_second: limit.get() as f64, free_at: Instant::now() }
-    }
-
-    /// Waits until so many bytes may leave.
-    async fn wait_for(&mut self, bytes: usize) {
-        sleep_until(self.free_at).await;
-        let cost = Duration::from_secs_f64(bytes as f64 / self.bytes_per_second);
-        // Time lost by waking up late may be made up for, a pause may not.
-        let earliest = Instant::now().checked_sub(CATCH_UP).unwrap_or(self.free_at);
-        self.free_at = self.free_at.max(earliest) + cost;
-    }
-}
-
-/// How far behind its pace a limited sender may be and still catch up.
-const CATCH_UP: Duration = Duration::from_millis(50);
 
 /// Control frames that may wait: an offer of 100,000 entries takes about 2,000.
 const CTL_QUEUE: usize = 4096;

@@ -29,7 +29,7 @@ pub(super) async fn send(line: &mut Line, source: &Arc<Source>, context: &mut Co
         moved: (0, 0),
     };
     loop {
-        let lanes = Lanes::new(line.channel.sender(), sending.context.limit);
+        let lanes = Lanes::new(line.channel.sender(), sending.context.pace.clone());
         let result = sending.run(&mut line.channel, &lanes).await;
         lanes.flush().await;
         match result {

@@ -80,6 +80,24 @@ fn version_and_help_go_to_standard_output() {
 }
 
 #[test]
+fn the_manual_tells_of_every_command_and_option() {
+    let world = World::new();
+    let manual = world.run(&["man"]).end().expect_exit(0).stdout.replace('\\', "");
+    for command in ["send", "recv", "serve", "completions"] {
+        assert!(manual.contains(&format!(".SH \"P2PSHARE {}\"", command.to_uppercase())), "{command}");
+        let help = world.run(&[command, "--help"]).end().expect_exit(0).stdout;
+        let options = help.split_whitespace().filter(|word| word.starts_with("--"));
+        for option in options.map(|option| option.split(|c: char| c != '-' && !c.is_alphanumeric()).next().unwrap()) {
+            assert!(manual.contains(option), "{option} of {command}");
+        }
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let script = world.run(&["completions", shell]).end().expect_exit(0).stdout;
+        assert!(script.contains("on-exists") && script.contains("overwrite"), "{shell}");
+    }
+}
+
+#[test]
 fn quiet_prints_the_code_and_the_paths_and_nothing_else() {
     let (world, server) = (World::new(), TestServer::start());
     let film = world.file("film", "content");

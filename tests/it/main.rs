@@ -22,6 +22,7 @@ mod hostile_names;
 mod hostile_receiver;
 mod hostile_sender;
 mod hostile_server;
+mod json_table;
 mod kills;
 mod network;
 mod pipes;
