@@ -14,6 +14,9 @@
 //!    the data lane what was delivered, and sends the rest there before anything else.
 //! 3. *Nothing piles up.* Streams are read only while the inbox has room, and QUIC's windows bound what waits in front of it.
 //!
+//! Until QUIC is up, which takes a round trip, only small frames go at once: a block that the data channel begins it has to finish, and
+//! it is slow to begin and slower where packets get lost.
+//!
 //! Both sides present a certificate made for this connection and take only the one whose hash they were told over the
 //! connection they already trust.
 
@@ -32,12 +35,19 @@ mod faults;
 mod tests;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, sleep_until},
+};
 use tracing::debug;
 
 #[cfg(test)]
@@ -84,6 +94,10 @@ pub(super) struct Plane {
     credentials: OnceLock<Option<Credentials>>,
     /// The connection in use.
     quic: watch::Sender<Option<noq::Connection>>,
+    /// Until when QUIC is expected to come up; `None` when it has, or is not expected to.
+    awaited: watch::Sender<Option<Instant>>,
+    /// Bytes that went by the data channel meanwhile.
+    early_bytes: AtomicUsize,
 }
 
 /// The state that readers of the data lane look at, which may not wait.
@@ -109,6 +123,8 @@ impl Plane {
             receiving: Mutex::new(Receiving { messages: Some(messages), started: None, delivery: None }),
             credentials: OnceLock::new(),
             quic: watch::Sender::new(None),
+            awaited: watch::Sender::new(None),
+            early_bytes: AtomicUsize::new(0),
             sockets,
             ending,
             lane,
@@ -141,6 +157,7 @@ impl Plane {
                 return;
             }
         };
+        self.awaited.send_replace(Some(Instant::now() + AWAIT_MAX));
         let carrier = Carrier { plane: Arc::clone(self), role, configs, messages, answers: Some(answers) };
         let answering = handover::answer(questions, self.lane.clone());
         let carrier = tokio::spawn(async move {
@@ -154,7 +171,26 @@ impl Plane {
     /// # Errors
     /// The connection is over.
     pub(super) async fn send_data(&self, header: [u8; DATA_HEADER_BYTES], payload: Bytes) -> Result<(), Lost> {
+        self.await_quic(payload.len()).await;
         self.sending.lock().await.send(header, payload).await
+    }
+
+    /// Waits, with a frame of so many bytes, for QUIC to come up if that is expected and worth it.
+    async fn await_quic(&self, bytes: usize) {
+        let Some(deadline) = *self.awaited.borrow() else { return };
+        let is_early = |sent: usize| Some(sent + bytes).filter(|sent| *sent <= EARLY_BYTES);
+        if self.early_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_early).is_ok() {
+            return;
+        }
+        let mut awaited = self.awaited.subscribe();
+        tokio::select! {
+            _ = awaited.wait_for(Option::is_none) => {}
+            _ = self.ending.wait() => {}
+            () = sleep_until(deadline) => {
+                debug!("QUIC does not come up in time");
+                self.awaited.send_replace(None);
+            }
+        }
     }
 
     /// Looks at a message of the data lane; returns it unless it was about a handover.
@@ -218,6 +254,12 @@ impl Plane {
         self.receiving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How long larger frames wait for QUIC. It comes up within a round trip and a half, or not at all.
+const AWAIT_MAX: Duration = Duration::from_secs(1);
+
+/// What the data channel takes meanwhile: a first flight of packets, so that what is small arrives no later than without QUIC.
+const EARLY_BYTES: usize = 16 << 10;
 
 impl std::fmt::Debug for Plane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -51,7 +51,8 @@ impl Carrier {
                 self.carry(&connection, &route, &mut routes).await;
                 debug!(reason = ?connection.close_reason(), "QUIC is down");
             }
-            attempt.close().await;
+            self.plane.awaited.send_replace(None);
+            attempt.close(if ending.reason().is_some() { LAST_WORD_LIMIT } else { CLOSE_LIMIT }).await;
             failures = if start.elapsed() > STEADY { 0 } else { failures + 1 };
             tokio::select! {
                 _ = ending.wait() => return,
@@ -79,6 +80,7 @@ impl Carrier {
         let lost = async {
             plane.sending.lock().await.use_quic(Writer::new(connection.clone(), id, unconfirmed), answers.take());
             plane.quic.send_replace(Some(connection.clone()));
+            plane.awaited.send_replace(None);
             tokio::select! {
                 _ = plane.ending.wait() => {}
                 () = leaves(routes, route) => debug!("the route has changed"),
@@ -145,10 +147,10 @@ impl Attempt {
         timeout(limit, connecting).await.ok().flatten()
     }
 
-    /// Tells the peer, and leaves the socket to WebRTC.
-    async fn close(self) {
+    /// Tells the peer, waits so long for an answer, and leaves the socket to WebRTC.
+    async fn close(self, limit: Duration) {
         self.endpoint.close(VarInt::from_u32(0), b"");
-        let _ = timeout(CLOSE_LIMIT, self.endpoint.wait_all_draining()).await;
+        let _ = timeout(limit, self.endpoint.wait_all_draining()).await;
         drop(self.attachment);
     }
 }
@@ -182,8 +184,11 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// How long a server waits for its client, which may try twice in that time.
 const ACCEPT_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long the last words may take.
+/// How long the last words may take where the connection itself goes on.
 const CLOSE_LIMIT: Duration = Duration::from_millis(200);
+
+/// How long they may take at its end: enough for them to leave. The peer hears of that from WebRTC as well.
+const LAST_WORD_LIMIT: Duration = Duration::from_millis(5);
 
 /// A connection that lived this long was worth it.
 const STEADY: Duration = Duration::from_secs(30);

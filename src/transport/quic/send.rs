@@ -70,6 +70,12 @@ impl Sending {
         Some((Arc::clone(&writer.unconfirmed), writer.connection.clone()))
     }
 
+    /// How many streams the QUIC connection in use has begun.
+    #[cfg(test)]
+    pub(super) fn streams(&self) -> u64 {
+        self.writer.as_ref().map_or(0, |writer| writer.index)
+    }
+
     /// Gives up the QUIC connection.
     pub(super) fn quic_lost(&mut self) {
         let Some(writer) = self.writer.take() else { return };

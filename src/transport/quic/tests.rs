@@ -47,6 +47,28 @@ async fn quic_comes_up_over_either_family_while_the_data_channel_carries_data_al
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_large_waits_for_quic() {
+    let (guest, mut host) = connect().await;
+    start(&guest, &host).await;
+    guest.plane().awaited.send_replace(Some(Instant::now() + LONG));
+    let sending = send_file(&guest, 0, 8 << 20);
+    assert_eq!(receive_file(&mut host, 8 << 20, |_| {}).await, hash_of(8 << 20));
+    sending.await.unwrap();
+    assert_eq!(guest.plane().sending.lock().await.streams(), 8, "each block went by a stream of its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_small_does_not_wait_for_quic() {
+    let (guest, mut host) = connect().await;
+    faults(&guest).drop_after(0);
+    start(&guest, &host).await;
+    guest.plane().awaited.send_replace(Some(Instant::now() + LONG));
+    guest.sender().send_data([0; DATA_HEADER_BYTES], Bytes::from_static(b"small")).await.unwrap();
+    assert!(matches!(next(&mut host).await, Incoming::Data(_)));
+    assert_eq!(guest.plane().early_bytes.load(Ordering::Relaxed), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_small_frames_arrive_each_once() {
     let (guest, mut host) = connect().await;
     start(&guest, &host).await;
@@ -326,6 +348,9 @@ async fn receive_part(channel: &mut Channel, from: u64, bytes: u64, mut progress
 async fn next(channel: &mut Channel) -> Incoming {
     timeout(Duration::from_secs(30), channel.next()).await.expect("nothing arrived within 30 s")
 }
+
+/// Longer than anything takes that is to happen.
+const LONG: Duration = Duration::from_secs(60);
 
 /// A divisor of the block, so that frames start where blocks do.
 const PAYLOAD: u64 = 32 << 10;
