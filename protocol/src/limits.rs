@@ -34,6 +34,10 @@ pub const WINDOW_BYTES_MIN: u64 = 256 * 1024;
 /// The window before a delivery rate is known.
 pub const WINDOW_BYTES_START: u64 = 1 << 20;
 
+/// The smallest window where the data is carried by what paces itself: four chunks, so that one that waits for a lost packet
+/// holds up nobody.
+pub const WINDOW_BYTES_PACED_MIN: u64 = 4 << 20;
+
 /// The largest window of requested and not yet delivered bytes.
 pub const WINDOW_BYTES_MAX: u64 = 64 << 20;
 
@@ -53,8 +57,9 @@ pub const STREAM_REPLAY_BYTES: u64 = 32 << 20;
 /// How many chunks the sender holds in memory: bounds the small ones, of which `READ_AHEAD_BYTES` would allow many.
 pub const READ_AHEAD_CHUNKS: usize = 256;
 
-/// How many entries may have data at the receiver without being under their final name: bounds its open files.
-pub const ENTRIES_OPEN_MAX: usize = 256;
+/// How many entries may be asked for without being under their final name: small files a round trip, on long paths. The sink
+/// bounds by itself how many files it has open.
+pub const ENTRIES_OPEN_MAX: usize = 2048;
 
 /// How many ranges one `want` frame may hold; each takes at most 60 bytes of JSON.
 pub const WANT_RANGES_MAX: usize = 128;

@@ -130,6 +130,7 @@ impl Receiver {
                 }
             }
             Input::Settled => self.conclude(now),
+            Input::Paced(is_paced) => self.fetch.pace(is_paced),
             Input::Reconnected => self.reconnect(now),
             Input::Stop(code) => return Err(TransferError::Stopped(code)),
             Input::TimedOut => self.handle_timeout(now)?,

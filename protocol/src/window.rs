@@ -1,16 +1,19 @@
 //! `Window`: how many bytes the receiver may have asked for and not yet got.
 //!
 //! It follows twice the measured delivery rate times the lowest round-trip time. It is the outer congestion control of the
-//! data channels, whose stacks recover badly from a queue that overflows, and it is what keeps memory flat.
+//! data channels, whose stacks recover badly from a queue that overflows, and it is what keeps memory flat. What paces itself, as
+//! QUIC does, gets twice as much: there it only keeps memory flat, and what waits for a lost packet must not slow down the rest.
 
 use std::time::{Duration, Instant};
 
-use crate::limits::{WINDOW_BYTES_MAX, WINDOW_BYTES_MIN, WINDOW_BYTES_START, WINDOW_SLACK};
+use crate::limits::{WINDOW_BYTES_MAX, WINDOW_BYTES_MIN, WINDOW_BYTES_PACED_MIN, WINDOW_BYTES_START, WINDOW_SLACK};
 
 /// The size of the window, from what was seen of the path.
 #[derive(Debug)]
 pub(crate) struct Window {
     bytes: u64,
+    /// Whether what carries the data has a congestion control that needs no help.
+    is_paced: bool,
     /// Lowest time from a request to its first byte, and when it was seen.
     round_trip: Option<(Duration, Instant)>,
     /// A request whose first byte has not come, and when it left.
@@ -29,12 +32,18 @@ struct Sample {
 impl Window {
     pub(crate) const fn new(now: Instant) -> Self {
         let sample = Sample { since: now, bytes: 0 };
-        Self { bytes: WINDOW_BYTES_START, round_trip: None, probe: None, sample, rates: [0.0; RATES] }
+        Self { bytes: WINDOW_BYTES_START, is_paced: false, round_trip: None, probe: None, sample, rates: [0.0; RATES] }
     }
 
     /// The most bytes to have outstanding.
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Notes whether what carries the data paces itself.
+    pub(crate) fn pace(&mut self, is_paced: bool) {
+        self.is_paced = is_paced;
+        self.resize();
     }
 
     /// Notes that a request left while `outstanding` bytes were asked for before it.
@@ -75,8 +84,9 @@ impl Window {
 
     fn resize(&mut self) {
         let rate = self.rates.iter().copied().fold(0.0, f64::max);
-        let bytes = 2.0 * rate * self.reach().as_secs_f64();
-        self.bytes = (bytes as u64).clamp(WINDOW_BYTES_MIN, WINDOW_BYTES_MAX);
+        let (factor, least) = if self.is_paced { (4.0, WINDOW_BYTES_PACED_MIN) } else { (2.0, WINDOW_BYTES_MIN) };
+        let bytes = factor * rate * self.reach().as_secs_f64();
+        self.bytes = (bytes as u64).clamp(least, WINDOW_BYTES_MAX);
     }
 }
 
@@ -111,9 +121,24 @@ mod tests {
         assert_eq!(settle(1_000_000, Duration::from_millis(200)), WINDOW_BYTES_MAX);
     }
 
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test has to begin at some time")]
+    fn what_paces_itself_has_several_chunks_under_way() {
+        let mut window = Window::new(Instant::now());
+        assert_eq!(window.bytes(), WINDOW_BYTES_START);
+        window.pace(true);
+        assert_eq!(window.bytes(), WINDOW_BYTES_PACED_MIN);
+        window.pace(false);
+        assert_eq!(window.bytes(), WINDOW_BYTES_MIN);
+        let slow = settle(12_500, Duration::from_millis(100));
+        let mut window = settled(12_500, Duration::from_millis(100));
+        window.pace(true);
+        assert_eq!(window.bytes(), (2 * slow).max(WINDOW_BYTES_PACED_MIN));
+    }
+
     /// The window after a second of steady delivery, `rate` in bytes a millisecond.
     #[expect(clippy::disallowed_methods, reason = "a test has to begin at some time")]
-    fn settle(rate: u64, round_trip: Duration) -> u64 {
+    fn settled(rate: u64, round_trip: Duration) -> Window {
         let start = Instant::now();
         let mut window = Window::new(start);
         window.requested(0, start);
@@ -122,6 +147,10 @@ mod tests {
         for ms in 1..1000 {
             window.delivered(rate, arrival + Duration::from_millis(ms));
         }
-        window.bytes()
+        window
+    }
+
+    fn settle(rate: u64, round_trip: Duration) -> u64 {
+        settled(rate, round_trip).bytes()
     }
 }

@@ -23,7 +23,7 @@ use super::store::{Store, Stored, next_stored};
 use crate::error::Error;
 use crate::storage::pipe::Pipe;
 use crate::storage::sink::{Opened, Sink, SinkError, SinkJob, SinkOptions, SinkOutcome};
-use crate::transport::{Channel, Incoming};
+use crate::transport::{Channel, DataPlane, Incoming};
 
 /// Where received files go, and how.
 #[derive(Debug, Clone)]
@@ -69,6 +69,7 @@ pub(super) async fn receive(
         moved: (0, 0),
         arrived: 0,
         skipped: 0,
+        is_paced: false,
     };
     let result = receiving.keep_running(line).await;
     if let Some(store) = receiving.store {
@@ -100,6 +101,8 @@ struct Receiving<'a> {
     /// Bytes of file data that came over the present connection.
     arrived: u64,
     skipped: u32,
+    /// Whether QUIC carries the data, as far as the machine knows.
+    is_paced: bool,
 }
 
 impl Receiving<'_> {
@@ -126,6 +129,7 @@ impl Receiving<'_> {
     async fn run(&mut self, channel: &mut Channel, lanes: &Lanes) -> Result<Summary, Error> {
         let mut watch = LinkWatch::new(self.context, channel);
         loop {
+            self.notice_plane(channel, lanes)?;
             let Some(deadline) = self.carry_out(lanes)? else { return Ok(self.summary(channel).await) };
             self.quic.settle(channel, lanes).await?;
             tokio::select! {
@@ -146,6 +150,16 @@ impl Receiving<'_> {
                 () = tokio::time::sleep_until(deadline.into()) => self.feed(Input::TimedOut, lanes)?,
             }
         }
+    }
+
+    /// Tells the machine when something else carries the data.
+    fn notice_plane(&mut self, channel: &Channel, lanes: &Lanes) -> Result<(), Error> {
+        let is_paced = channel.data_plane() == DataPlane::Quic;
+        if is_paced == self.is_paced {
+            return Ok(());
+        }
+        self.is_paced = is_paced;
+        self.feed(Input::Paced(is_paced), lanes)
     }
 
     /// Gives the machine an input; its last words are queued also when it gives up.

@@ -91,6 +91,11 @@ impl Fetch {
         verify_frames(&self.plan.verify_runs())
     }
 
+    /// Takes note of whether what carries the data paces itself.
+    pub(super) fn pace(&mut self, is_paced: bool) {
+        self.window.pace(is_paced);
+    }
+
     /// Takes in a data frame.
     pub(super) fn data(&mut self, frame: DataFrame, now: Instant) -> Result<(), TransferError> {
         let is_wanted = self.plan.deliver(&frame)?;

@@ -31,6 +31,8 @@ pub enum Input {
     },
     /// The consumer of a pipe took so many bytes.
     Passed(u64),
+    /// Whether what carries data from now on keeps its queues short by itself, as QUIC does and a data channel does not.
+    Paced(bool),
     /// A new channel to the same peer replaces one that was lost.
     Reconnected,
     /// A chunk did not match its hash; nothing was written.
