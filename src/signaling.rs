@@ -11,13 +11,15 @@ mod server_url;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use p2pshare_protocol::envelope::{ClientMessage, ServerMessage};
+use p2pshare_protocol::envelope::{ClientMessage, FIRST_MESSAGE_HEADER, ServerMessage};
 use p2pshare_protocol::limits::ENVELOPE_BYTES_MAX;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
@@ -38,15 +40,31 @@ impl Signaling {
     /// # Errors
     /// The server cannot be reached, its certificate is not trusted, or it refuses.
     pub async fn connect(server: &ServerUrl) -> Result<Self, SignalingError> {
-        let opened = timeout(CONNECT_MAX, open(server)).await;
-        let socket = opened.map_err(|_| SignalingError::TimedOut { server: server.clone() })??;
+        Ok(Self::over(dial_up(server, None).await?.0))
+    }
+
+    /// The same, with a first message that rides with the request, which saves a round trip.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_saying(server: &ServerUrl, first: ClientMessage) -> Result<Self, SignalingError> {
+        let (socket, was_heard) = dial_up(server, Some(&first)).await?;
+        let signaling = Self::over(socket);
+        if !was_heard {
+            // A proxy, or an older server, took no notice of it.
+            signaling.send(first).await?;
+        }
+        Ok(signaling)
+    }
+
+    fn over(socket: Socket) -> Self {
         let (outgoing, requests) = mpsc::channel(OUTGOING_MAX);
         let (events, incoming) = mpsc::channel(INCOMING_MAX);
         let task = tokio::spawn(async move { Connection { socket, requests, events }.run().await });
-        Ok(Self {
+        Self {
             sender: SignalingSender { outgoing: outgoing.clone() },
             receiver: SignalingReceiver { outgoing, incoming, task },
-        })
+        }
     }
 
     /// Hands a message to the socket; waits while 64 others are queued.
@@ -132,7 +150,13 @@ impl SignalingReceiver {
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-async fn open(server: &ServerUrl) -> Result<Socket, SignalingError> {
+/// Opens a socket within the time; also returns whether the server took the first message.
+async fn dial_up(server: &ServerUrl, first: Option<&ClientMessage>) -> Result<(Socket, bool), SignalingError> {
+    let opened = timeout(CONNECT_MAX, open(server, first)).await;
+    opened.map_err(|_| SignalingError::TimedOut { server: server.clone() })?
+}
+
+async fn open(server: &ServerUrl, first: Option<&ClientMessage>) -> Result<(Socket, bool), SignalingError> {
     dial::install_crypto();
     let stream = dial::connect(server.host(), server.port())
         .await
@@ -141,10 +165,14 @@ async fn open(server: &ServerUrl) -> Result<Socket, SignalingError> {
         .read_buffer_size(READ_BUFFER_BYTES)
         .max_message_size(Some(ENVELOPE_BYTES_MAX))
         .max_frame_size(Some(ENVELOPE_BYTES_MAX));
-    let (socket, _response) = client_async_tls_with_config(server.websocket(), stream, Some(config), None)
-        .await
-        .map_err(|e| SignalingError::from_handshake(server, e))?;
-    Ok(socket)
+    let failed = |error| SignalingError::from_handshake(server, error);
+    let mut request = server.websocket().into_client_request().map_err(failed)?;
+    if let Some(value) = first.and_then(|message| HeaderValue::try_from(message.encode()).ok()) {
+        request.headers_mut().insert(FIRST_MESSAGE_HEADER, value);
+    }
+    let opened = client_async_tls_with_config(request, stream, Some(config), None).await;
+    let (socket, response) = opened.map_err(failed)?;
+    Ok((socket, response.headers().contains_key(FIRST_MESSAGE_HEADER)))
 }
 
 /// What the halves ask of the task.

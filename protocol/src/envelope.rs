@@ -21,6 +21,8 @@
 //! - The host reports each guest's proof, once, before any password: `ok` ends the handshake's 15 s and counts towards
 //!   `max`; `bad_proof` also removes the guest. A host that removes a guest itself gets no `left` for it.
 //! - After `left` a guest's socket is free to join again; after `error` a socket stays open, except `protocol`.
+//! - A client's first message may ride with the request for the WebSocket, in the header
+//!   [`FIRST_MESSAGE_HEADER`]: that saves a round trip. A server that took it says so with the same header.
 //!
 //! Keys that are not known are ignored. A type that is not known, like anything else that is malformed, is refused.
 
@@ -34,6 +36,9 @@ use subtle::ConstantTimeEq;
 
 use crate::limits::{BODY_BYTES_MAX, ENVELOPE_BYTES_MAX, ENVELOPE_DEPTH_MAX};
 use crate::room::RoomId;
+
+/// The header of the request for a WebSocket that holds the first message, and of a response that says that it was taken.
+pub const FIRST_MESSAGE_HEADER: &str = "p2pshare-first-message";
 
 /// What a client says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

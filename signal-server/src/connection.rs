@@ -35,8 +35,8 @@ pub(crate) struct Connection<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    /// Takes over a stream after the upgrade.
-    pub(crate) async fn new(upgraded: S, seat: Seat, limits: SocketLimits) -> Self {
+    /// Takes over a stream after the upgrade; its first message may have come with the request.
+    pub(crate) async fn new(upgraded: S, seat: Seat, limits: SocketLimits, has_spoken: bool) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
@@ -51,8 +51,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             messages: Bucket::default(),
             pings: Bucket::default(),
             ping_at: now + limits.ping,
-            deaf_at: now + limits.first_message,
-            has_spoken: false,
+            deaf_at: now + if has_spoken { limits.silence } else { limits.first_message },
+            has_spoken,
             resume_at: None,
             limits,
         }
@@ -244,7 +244,7 @@ mod tests {
         let hub = Arc::new(Hub::new(Rooms::new(limits.clone(), [1; 32]), limits.socket.clone()));
         let seat = hub.connect(Source::new([127, 0, 0, 1].into())).unwrap();
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
-        let connection = Connection::new(theirs, seat, limits.socket).await;
+        let connection = Connection::new(theirs, seat, limits.socket, false).await;
         let task = tokio::spawn(connection.run(std::future::pending()));
         (WebSocketStream::from_raw_socket(ours, Role::Client, None).await, task)
     }

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};
-use axum::http::header::{self, HeaderName};
+use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use p2pshare_protocol::envelope::FIRST_MESSAGE_HEADER;
 use p2pshare_protocol::limits::{BODY_BYTES_MAX, ENVELOPE_BYTES_MAX};
 use p2pshare_protocol::server_config::{ServerConfig, ServerLimits, VersionRange};
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
@@ -77,7 +78,7 @@ async fn open_websocket(
     if !origin::is_allowed(text(headers, &header::ORIGIN), text(headers, &header::HOST), &config.allowed_origins) {
         return (StatusCode::FORBIDDEN, "this origin may not connect\n").into_response();
     }
-    let Ok(response) = create_response_with_body(&request, Body::empty) else {
+    let Ok(mut response) = create_response_with_body(&request, Body::empty) else {
         return (StatusCode::BAD_REQUEST, "this is a WebSocket address\n").into_response();
     };
     let forwarded_for: Vec<_> = headers.get_all(FORWARDED_FOR).iter().map(|v| v.to_str().unwrap_or("")).collect();
@@ -89,11 +90,17 @@ async fn open_websocket(
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return (StatusCode::BAD_REQUEST, "this connection cannot become a WebSocket\n").into_response();
     };
+    let first = request.headers().get(FIRST_MESSAGE_HEADER).and_then(|value| value.to_str().ok());
+    if let Some(message) = first.filter(|message| message.len() <= ENVELOPE_BYTES_MAX) {
+        seat.receive(message);
+        response.headers_mut().insert(FIRST_MESSAGE_HEADER, HeaderValue::from_static("heard"));
+    }
+    let has_spoken = response.headers().contains_key(FIRST_MESSAGE_HEADER);
     let limits = config.limits.socket.clone();
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {
             let shutdown = peer.ticket.shutdown();
-            Connection::new(TokioIo::new(upgraded), seat, limits).await.run(shutdown).await;
+            Connection::new(TokioIo::new(upgraded), seat, limits, has_spoken).await.run(shutdown).await;
         }
         drop(peer);
     });

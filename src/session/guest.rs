@@ -169,8 +169,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Enters a room.
 #[expect(clippy::wildcard_enum_match_arm, reason = "a server that says more than was asked is not listened to")]
 pub(super) async fn enter(server: &ServerUrl, room: &RoomId) -> Result<Signaling, Error> {
-    let mut signaling = Signaling::connect(server).await?;
-    signaling.send(ClientMessage::Join { v: 1, room: room.clone() }).await?;
+    let join = ClientMessage::Join { v: 1, room: room.clone() };
+    let mut signaling = Signaling::connect_saying(server, join).await?;
     loop {
         match signaling.next().await? {
             ServerMessage::Joined { .. } => return Ok(signaling),

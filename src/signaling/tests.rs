@@ -31,6 +31,34 @@ async fn two_clients_meet_and_talk() {
 }
 
 #[tokio::test]
+async fn a_first_message_rides_with_the_request() {
+    let (server, _stop) = start().await;
+    let mut host = connect(&server).await;
+    let room = create(&mut host).await;
+    let mut guest = Signaling::connect_saying(&server, ClientMessage::Join { v: 1, room: room.clone() }).await.unwrap();
+    assert_eq!(guest.next().await.unwrap(), ServerMessage::Joined { cid: Cid(1), room: room.clone() });
+    assert_eq!(host.next().await.unwrap(), ServerMessage::Peer { cid: Cid(1), room });
+    guest.send(ClientMessage::Bye { room: None }).await.unwrap();
+    assert!(matches!(host.next().await.unwrap(), ServerMessage::Left { .. }), "it was heard once");
+}
+
+#[tokio::test]
+async fn a_first_message_that_was_not_heard_is_said_again() {
+    let server = serving(|stream| async move {
+        let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+        let said = socket.next().await.unwrap().unwrap().into_text().unwrap();
+        let Ok(ClientMessage::Join { room, .. }) = ClientMessage::decode(&said) else { panic!("not joined: {said}") };
+        let joined = ServerMessage::Joined { cid: Cid(7), room };
+        socket.send(Message::text(joined.encode())).await.unwrap();
+        read_to_end(socket.get_mut()).await;
+    })
+    .await;
+    let join = ClientMessage::Join { v: 1, room: RoomId::parse("99999").unwrap() };
+    let mut guest = Signaling::connect_saying(&server, join).await.unwrap();
+    assert!(matches!(guest.next().await.unwrap(), ServerMessage::Joined { cid: Cid(7), .. }));
+}
+
+#[tokio::test]
 async fn the_halves_serve_several_tasks() {
     let (server, _stop) = start().await;
     let (sender, mut receiver) = connect(&server).await.split();

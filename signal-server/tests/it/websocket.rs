@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::SinkExt;
-use p2pshare_protocol::envelope::{Cid, ClientMessage, ErrorCode, Outcome, ServerMessage, Why};
+use p2pshare_protocol::envelope::{Cid, ClientMessage, ErrorCode, FIRST_MESSAGE_HEADER, Outcome, ServerMessage, Why};
 use p2pshare_protocol::limits::{BODY_BYTES_MAX, ENVELOPE_BYTES_MAX};
 use p2pshare_signal::{Config, Rate};
 use tokio::io::AsyncWriteExt;
@@ -30,6 +30,20 @@ async fn host_and_guest_meet_talk_and_part() {
     guest.say(ClientMessage::Bye { room: None }).await;
     assert_eq!(guest.hear_close().await, 1000);
     assert_eq!(host.hear().await, ServerMessage::Left { cid, why: Why::Left });
+}
+
+#[tokio::test]
+async fn a_first_message_with_the_request_is_as_good_and_as_bad_as_any() {
+    let server = TestServer::start();
+    let mut host = server.client().await;
+    let (room, _) = host.create().await;
+    let join = ClientMessage::Join { v: 1, room: room.clone() }.encode();
+    let mut guest = server.client_with(&[(FIRST_MESSAGE_HEADER, &join)]).await.unwrap();
+    assert_eq!(guest.hear().await, ServerMessage::Joined { cid: Cid(1), room: room.clone() });
+    assert_eq!(host.hear().await, ServerMessage::Peer { cid: Cid(1), room });
+    let mut junk = server.client_with(&[(FIRST_MESSAGE_HEADER, "{}")]).await.unwrap();
+    assert!(matches!(junk.hear().await, ServerMessage::Error { code: ErrorCode::Protocol, .. }));
+    assert_eq!(junk.hear_close().await, 1008);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use p2pshare_protocol::envelope::{Cid, ClientMessage, Outcome, ServerMessage};
-use p2pshare_protocol::pairing::{Entropy, HostOptions, HostPairing, HostSecret, PasswordGate};
+use p2pshare_protocol::pairing::{Entropy, HostOptions, HostPairing, HostSecret, Output, PasswordGate};
 use p2pshare_protocol::password::StretchedPassword;
 use p2pshare_protocol::room::RoomId;
 use tokio::sync::mpsc;
@@ -204,7 +204,11 @@ impl Guest {
 
     async fn serve(&mut self, mailbox: &mut Mailbox, reached: &mut Reached) -> Result<Summary, Error> {
         let entropy = Entropy::generate(&mut rng());
-        let machine = HostPairing::new(&self.secret, &self.room, self.options(), entropy, Instant::now());
+        let mut machine = HostPairing::new(&self.secret, &self.room, self.options(), entropy, Instant::now());
+        // The guest thinks about the greeting while sockets are bound here.
+        while let Output::Send(greeting) = machine.poll_output() {
+            mailbox.send(greeting).await?;
+        }
         let dialing = Dialing::prepare(&self.way.config).await?;
         let mut pairing =
             Pairing::new(Machine::Host(machine, Some(self.guard.clone())), dialing, mailbox, &mut self.context);

@@ -85,6 +85,16 @@ async fn a_dropped_connection_ends_the_other_one_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_side_that_hangs_up_ends_the_connection_for_both() {
+    let (guest, host, _) = dial(&loopback()).await;
+    let (guest, mut host) = (guest.into_channel().unwrap(), host.into_channel().unwrap());
+    let sender = guest.sender();
+    guest.hang_up().await;
+    assert_eq!(sender.lost().await, Lost::ClosedHere);
+    assert_eq!(next(&mut host).await, Incoming::Lost(Lost::ClosedByPeer));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sender_outlives_its_channel_only_as_an_error() {
     let (guest, _host, _) = dial(&loopback()).await;
     let channel = guest.into_channel().unwrap();
