@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use p2pshare_protocol::envelope::Why;
+use p2pshare_protocol::envelope::{ErrorCode, Why};
 use p2pshare_protocol::share_guard::CodeGuard;
 
 use super::event::Stage;
@@ -48,7 +48,7 @@ impl Patience {
         if matches!(error, Error::PeerLeft(_)) && !self.may_try() {
             return Err(Error::Unproven);
         }
-        let is_busy = matches!(error, Error::PeerLeft(Why::Kicked)) && now < self.began + BUSY_MAX;
+        let is_busy = is_busy(&error) && now < self.began + BUSY_MAX;
         if !is_busy && !self.waits_for_server(&error, attempt, now) {
             return Err(error);
         }
@@ -75,6 +75,11 @@ impl Patience {
         };
         is_gone && now < since + SERVER_MAX
     }
+}
+
+/// Whether the share serves others, or as many as a server lets in at once are just pairing with it.
+const fn is_busy(error: &Error) -> bool {
+    matches!(error, Error::PeerLeft(Why::Kicked) | Error::Refused { code: ErrorCode::Busy, .. })
 }
 
 /// How long a share that is busy with somebody else, or with a lost connection of our own, is waited for.
@@ -114,6 +119,9 @@ mod tests {
             assert!(patience.after(busy(), &ENTERED, now + Duration::from_secs(second)).is_ok());
         }
         assert!(patience.after(busy(), &ENTERED, now + BUSY_MAX).is_err());
+        let server = "http://127.0.0.1:1".parse().unwrap();
+        let crowded = Error::Refused { server, code: ErrorCode::Busy, retry_after: None };
+        assert!(matches!(Patience::new(now).after(crowded, &Attempt::default(), now), Ok(Stage::Busy)));
     }
 
     #[test]

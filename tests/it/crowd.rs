@@ -17,7 +17,7 @@ use crate::harness::{Ended, Running, TestServer, World};
 
 #[test]
 fn receivers_at_the_same_time_all_get_everything_through_little_memory() {
-    let (count, mib) = (number("P2PSHARE_RECEIVERS", 4), number("P2PSHARE_RECEIVERS_MIB", 16));
+    let (count, mib) = (number("P2PSHARE_RECEIVERS", 6), number("P2PSHARE_RECEIVERS_MIB", 12));
     let (world, server) = (World::new(), TestServer::start());
     let film = world.file("film", noise(mib << 20, 31));
     let max = count.to_string();
