@@ -284,7 +284,7 @@ fn declined(reason: DeclineReason) -> Report {
             "The receiver says which: see --max-size, --max-files, --allow-hidden.",
         ),
         DeclineReason::Disk => {
-            ("refused: the receiver's disk has no room or cannot be written", "Free some space there.")
+            ("refused: the receiver's disk has no room or cannot be written", "The other side says what is wrong.")
         }
     };
     Report::new(Exit::Declined, message, hint)
@@ -295,6 +295,9 @@ fn sink(error: &SinkError) -> Report {
         SinkError::Full { .. } => "Free some space and run the same command again: what arrived is kept.",
         SinkError::Denied { .. } | SinkError::NotADirectory { .. } | SinkError::Missing { .. } => {
             "Name another folder with -o."
+        }
+        SinkError::Busy { .. } => {
+            "Another p2pshare is at it, or looks for its sender: stop that one, or name another folder with -o."
         }
         SinkError::Exists { .. } => "Choose what to do with --on-exists.",
         _ => "",

@@ -1,6 +1,9 @@
 //! What a side does with its peer once the channel is there.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::context::Context;
 use super::event::Summary;
@@ -27,8 +30,13 @@ impl Work {
         match (self, &result) {
             // The sender's last word says that it has everything that this side said.
             (Self::Receive(_), Ok(_)) => line.channel.hang_up().await,
-            (Self::Send(_) | Self::Receive(_), _) => line.channel.close().await,
+            (_, Ok(_)) => line.channel.close().await,
+            // The last words of a side that gives up are worth a moment; the peer may be gone.
+            (_, Err(_)) => drop(timeout(GOODBYE_MAX, line.channel.close()).await),
         }
         result
     }
 }
+
+/// How long a side that gives up may take to say so.
+const GOODBYE_MAX: Duration = Duration::from_secs(2);
