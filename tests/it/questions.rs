@@ -167,6 +167,8 @@ fn without_arguments_a_person_is_asked_what_to_do() {
     };
     let sender = bare();
     sender.until_says("Send or receive? ");
+    sender.type_line("perhaps");
+    sender.until_err(|screen| (screen.matches("Send or receive? ").count() == 2).then_some(()));
     sender.type_line("s");
     sender.until_says("Which file or folder? ");
     sender.type_line(film.to_str().unwrap());
