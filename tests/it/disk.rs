@@ -14,10 +14,11 @@ use crate::harness::{Running, TestServer, World};
 fn b_022_a_destination_that_is_missing_or_no_folder_exits_with_8() {
     let (world, server) = (World::new(), TestServer::start());
     let file = world.file("file", "content");
-    for to in [world.path().join("missing"), file] {
+    for to in [world.path().join("missing/"), world.path().join("missing/name"), file.join("")] {
         let to = to.to_str().unwrap();
         let ended = world.run(&["recv", "--yes", "--server", &server.url(), "-o", to, "123456"]).end();
-        ended.expect_exit(8).expect_says(&format!("{to} is not a folder"));
+        let folder = to.strip_suffix("/name").unwrap_or(to);
+        ended.expect_exit(8).expect_says(&format!("{folder} is not a folder"));
     }
 }
 
