@@ -37,16 +37,16 @@ export function home(now: Of<"home">, state: State, app: App): Child {
 
 /** Where files come in: by drop, choice or paste; and what was chosen so far. */
 export function picker(state: State, app: App, isHome: boolean): Child {
+  const isEmpty = state.items.length === 0;
   const files = (event: Event): void => {
     const input = event.target as HTMLInputElement;
     app.addFiles(input.files ?? []);
     input.value = "";
   };
   const choose = (id: string, label: string, isFolder: boolean): VNode =>
-    h("label", { class: "button", for: id }, label, h("input", {
+    h("label", { class: isFolder || !isEmpty ? "button" : "button primary", for: id }, label, h("input", {
       id, type: "file", class: "visually-hidden", multiple: true, ...(isFolder ? { webkitdirectory: true } : {}), onchange: files,
     }));
-  const isEmpty = state.items.length === 0;
   return [
     h("div", { class: isEmpty ? "drop" : "drop slim" },
       isEmpty && h("h1", {}, isTouch() ? words.sendTitle : words.dropTitle),

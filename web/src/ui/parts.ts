@@ -11,6 +11,11 @@ export function card(heading: string, ...children: readonly Child[]): VNode {
   return h("section", { class: "card" }, h("h1", { tabindex: -1 }, heading), ...children);
 }
 
+/** A card about something that went well. */
+export function success(heading: string, ...children: readonly Child[]): VNode {
+  return h("section", { class: "card" }, h("div", { class: "title" }, check(), h("h1", { tabindex: -1 }, heading)), ...children);
+}
+
 export function button(label: string, onclick: (() => void) | undefined, kind = "", isDisabled = false): VNode {
   return h("button", { type: onclick ? "button" : "submit", class: `button ${kind}`.trim(), disabled: isDisabled, onclick }, label);
 }
@@ -23,7 +28,7 @@ export function details(text: string): VNode {
   return h("details", {}, h("summary", {}, words.details), h("p", { class: "quiet small" }, text));
 }
 
-export function check(): VNode {
+function check(): VNode {
   return h("svg", { class: "check", viewBox: "0 0 24 24", "aria-hidden": "true" }, h("path", { d: "M4 12.5l5 5L20 6.5" }));
 }
 

@@ -4,7 +4,7 @@ import type { App } from "../app.ts";
 import { shown } from "../protocol/local_name.ts";
 import type { Entry } from "../protocol/offer.ts";
 import { h, type Child, type VNode } from "./dom.ts";
-import { button, buttons, card, check, copy, LIST_MAX, value, type Of } from "./parts.ts";
+import { button, buttons, card, copy, LIST_MAX, success, value, type Of } from "./parts.ts";
 import { size, words } from "./strings.ts";
 
 export function joining(now: Of<"joining">, app: App): Child {
@@ -87,7 +87,7 @@ function offered(entry: Entry, id: number, now: Of<"offer">, app: App): VNode {
 export function received(now: Of<"received">, app: App): Child {
   const { files, texts, isArchive, skipped } = now.received;
   const total = files.reduce((sum, file) => sum + file.size, 0);
-  return card(words.received, check(),
+  return success(words.received,
     files.length > 0 && h("p", {}, words.receivedText(files.length, size(total)), " ", now.received.folder === undefined ? words.saved : words.savedIn(shown(now.received.folder))),
     texts.map((text, i) => h("figure", { key: i, class: "text" },
       h("pre", { tabindex: 0 }, shownLines(text)),

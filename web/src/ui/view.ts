@@ -5,7 +5,7 @@ import { shown } from "../protocol/local_name.ts";
 import type { Screen, State } from "../state.ts";
 import { h, patch, type Child, type VNode } from "./dom.ts";
 import { home, picker } from "./home.ts";
-import { button, buttons, card, check, details, type Of } from "./parts.ts";
+import { button, buttons, card, details, success, type Of } from "./parts.ts";
 import { percent, running } from "./progress.ts";
 import { joining, offer, password, question, received } from "./receive.ts";
 import { share } from "./share.ts";
@@ -72,7 +72,7 @@ function screen(state: State, app: App): Child {
     case "sending":
       return card(words.sendingTo(shown(now.to)), running(now.progress, app, false));
     case "sent":
-      return card(words.sent, check(), h("p", {}, words.sentText(now.progress.entryTotal, size(now.progress.total))), buttons(
+      return success(words.sent, h("p", {}, words.sentText(now.progress.entryTotal, size(now.progress.total))), buttons(
         button(words.sendBack, () => app.home(), "primary"),
       ));
     case "share":

@@ -123,6 +123,24 @@ test("password, number, offer, progress and end", { timeout: 120_000 }, async ()
   await context.close();
 });
 
+test("an inbox, from choosing to the end", { timeout: 90_000 }, async () => {
+  const out = join(dir, "inbox");
+  mkdirSync(out);
+  const inbox = run(["recv", "--yes", "--no-qr", "--server", server.local, "-o", out]);
+  const [link] = await inbox.line(/http:\/\/\S+#v1\.\S{43}/);
+  const { page, context } = await visit(link);
+  await page.getByRole("heading", { name: /^Send to/ }).waitFor();
+  await capture(page, "inbox");
+  await page.locator("#files").setInputFiles(makeFile(join(dir, "letter.pdf"), 400_000));
+  await page.getByText("letter.pdf").waitFor();
+  await capture(page, "inbox-chosen");
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+  await page.getByRole("heading", { name: "Sent" }).waitFor();
+  await capture(page, "sent");
+  assert.equal(await inbox.exit, 0, inbox.output);
+  await context.close();
+});
+
 test("ends that are no success", { timeout: 60_000 }, async () => {
   const { page, context } = await visit(`${server.local}/#v1.short`);
   await capture(page, "bad-link");
