@@ -1,14 +1,14 @@
 // How fast files move to and from a page, beside a bare data channel between two pages in the same run.
 //
-//   npm run bench            256 MiB each, three times, against target/release/p2pshare
+//   npm run bench            256 MiB each, three times, with the program that cargo build --release made
 //   P2PSHARE_BENCH_MIB=1024 P2PSHARE_BENCH_TIMES=1 npm run bench
 //
 // Prints a table of the medians; asserts nothing.
 
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
-import { binary, descendants, folder, host, launch, makeFile, open, remove, run, serve } from "../e2e/harness.mjs";
+import { binary, folder, host, launch, makeFile, open, remove, run, serve } from "../e2e/harness.mjs";
 
 const MIB = Number(process.env.P2PSHARE_BENCH_MIB ?? 256);
 const TIMES = Number(process.env.P2PSHARE_BENCH_TIMES ?? 3);
@@ -27,20 +27,6 @@ const seconds = async (work) => {
   await work();
   return (performance.now() - started) / 1000;
 };
-
-/** Processor time of the programs that this one started and that still run, by name, in seconds. */
-function cpu(pids) {
-  let total = 0;
-  for (const pid of pids) {
-    try {
-      const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
-      total += (Number(fields[11]) + Number(fields[12])) / 100;
-    } catch {
-      // It has ended.
-    }
-  }
-  return total;
-}
 
 /** Messages of 64 KiB from one page to another, no file, no hash, no disk: what the browser's own stack gives. */
 async function bare() {
@@ -152,11 +138,9 @@ try {
   for (let turn = 0; turn < TIMES; turn++) {
     for (const [name, way] of WAYS) {
       if (ONLY && !new RegExp(ONLY).test(name)) continue;
-      const before = cpu(descendants());
       const rate = BYTES / 1e6 / (await way());
-      const spent = cpu(descendants()) - before;
       rates.get(name).push(rate);
-      console.error(`${name}: ${rate.toFixed(1)} MB/s, ${((spent * 1024) / MIB).toFixed(1)} s/GiB in the browser`);
+      console.error(`${name}: ${rate.toFixed(1)} MB/s`);
     }
   }
 } finally {

@@ -13,7 +13,11 @@ const here = dirname(fileURLToPath(import.meta.url));
 const target = process.env.CARGO_TARGET_DIR ?? join(here, "../../../target");
 
 /** The command line program; built with `cargo build`. */
-export const binary = process.env.P2PSHARE_BIN ?? join(target, "debug/p2pshare");
+export const binary = process.env.P2PSHARE_BIN ?? join(target, process.env.P2PSHARE_PROFILE ?? "debug", "p2pshare");
+
+/** A network namespace for the programs, and their address as the browser outside sees it; for tests at "lan" only. */
+const namespace = process.env.P2PSHARE_E2E_NETNS;
+const otherAddress = process.env.P2PSHARE_E2E_LAN;
 export const shots = join(here, "../../screenshots");
 mkdirSync(shots, { recursive: true });
 
@@ -22,6 +26,7 @@ export const folder = (parent = tmpdir()) => mkdtempSync(join(parent, "p2pshare-
 
 /** An address of this machine on its network: a page from there is not a secure context. */
 export function lanAddress() {
+  if (otherAddress) return otherAddress;
   const all = Object.values(networkInterfaces()).flat();
   return all.find((address) => address.family === "IPv4" && !address.internal)?.address;
 }
@@ -80,7 +85,8 @@ export async function open(browser, url, options = {}) {
 
 /** Runs the program; `line(pattern)` waits for output, `exit` is its exit code. */
 export function run(args, { env = {} } = {}) {
-  const child = spawn(binary, args, {
+  const [program, ...rest] = namespace ? ["ip", "netns", "exec", namespace, binary, ...args] : [binary, ...args];
+  const child = spawn(program, rest, {
     env: { ...process.env, XDG_CONFIG_HOME: "/nonexistent", HOME: homedir(), ...env },
     stdio: ["pipe", "pipe", "pipe"],
   });
@@ -120,7 +126,7 @@ export async function serve(env = {}) {
   const port = 20_000 + Math.floor(Math.random() * 20_000);
   const server = run(["serve", "--listen", `0.0.0.0:${port}`], { env });
   for (let i = 0; i < 100; i++) {
-    const isUp = await fetch(`http://127.0.0.1:${port}/healthz`).then((r) => r.ok, () => false);
+    const isUp = await fetch(`http://${namespace ? otherAddress : "127.0.0.1"}:${port}/healthz`).then((r) => r.ok, () => false);
     if (isUp) return Object.assign(server, { port, local: `http://127.0.0.1:${port}`, lan: `http://${lanAddress()}:${port}` });
     await new Promise((go) => setTimeout(go, 100));
   }
@@ -193,7 +199,7 @@ function rendererMemory() {
 }
 
 /** The processes that this one started, and theirs. */
-export function descendants() {
+function descendants() {
   const parents = new Map();
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     try {
