@@ -55,7 +55,8 @@ export async function launchProfile() {
     acceptDownloads: true,
     viewport: { width: 390, height: 800 },
   });
-  context.on("close", () => remove(profile));
+  // The browser still tidies up when it says that it is closed.
+  process.on("exit", () => remove(profile));
   return { newContext: () => Promise.resolve(context) };
 }
 
