@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::session::{Destination, Events, Invitation, ShareOptions, Stop, Summary, Work, host_share, join_share};
-use crate::signaling::ServerUrl;
+use crate::signaling::{Proxies, ServerUrl};
 use crate::storage::source::Source;
 use crate::transport::TransportConfig;
 
@@ -18,6 +18,8 @@ pub struct Settings {
     /// The signalling server. Without one a share runs a server of its own, and a code is looked for on this machine and
     /// on the local network.
     pub server: Option<ServerUrl>,
+    /// The proxies on the way to servers.
+    pub proxies: Proxies,
     /// The name that the peer is told.
     pub name: String,
     /// The password to join with, if it is known beforehand; otherwise it is asked for.
@@ -38,6 +40,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             server: None,
+            proxies: Proxies::default(),
             name: String::new(),
             password: None,
             verify: false,

@@ -10,7 +10,7 @@ use p2pshare_protocol::password::PasswordError;
 use crate::signaling::{ServerUrl, ServerUrlError, SignalingError};
 use crate::storage::sink::SinkError;
 use crate::storage::source::SourceError;
-use crate::transport::{Lost, TransportError};
+use crate::transport::{Found, Lost, TransportError};
 
 /// Why a share or a transfer ended other than well.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +69,9 @@ pub enum Error {
     /// No connection could be set up.
     #[error(transparent)]
     Transport(#[from] TransportError),
+    /// No path between the two devices works.
+    #[error("no path to the other device works")]
+    NoPath(Found),
     /// The connection was lost.
     #[error(transparent)]
     Lost(Lost),
@@ -105,6 +108,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a connection did not come up because nothing gets through to the peer.
+    pub(crate) const fn is_without_path(&self) -> bool {
+        matches!(self, Self::Transport(TransportError::Lost(Lost::Unreachable | Lost::HandshakeTimedOut(_))))
+    }
+
     /// Whether only the connection is to blame, so that another one can take over.
     pub(crate) const fn is_interruption(&self) -> bool {
         matches!(self, Self::Lost(_) | Self::Transfer(TransferError::Silent))

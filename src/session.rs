@@ -11,6 +11,7 @@
 
 mod bind;
 mod context;
+mod detour;
 mod event;
 mod find;
 mod guest;
@@ -57,7 +58,8 @@ pub(crate) async fn host_share(
     stop: Stop,
 ) -> Result<Summary, Error> {
     let context = Context::new(settings, events, stop);
-    let place = local::place(settings.server.as_ref(), share.code.as_ref(), settings.lan).await?;
+    let server = settings.server.clone().map(|server| server.through(&settings.proxies));
+    let place = local::place(server.as_ref(), share.code.as_ref(), settings.lan).await?;
     host::host(place, share, &settings.transport, work, context).await
 }
 
@@ -75,8 +77,10 @@ pub(crate) async fn join_share(
         retry: settings.retry,
         verify: settings.verify,
         on_lan: settings.lan,
+        proxies: &settings.proxies,
     };
-    let line = guest::join(invitation, settings.server.as_ref(), way, &mut context).await?;
+    let server = settings.server.clone().map(|server| server.through(&settings.proxies));
+    let line = guest::join(invitation, server.as_ref(), way, &mut context).await?;
     let summary = work.run(line, &mut context).await?;
     context.events.report(Event::Done(context.peer, summary.clone()));
     Ok(summary)

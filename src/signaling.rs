@@ -6,7 +6,9 @@
 mod config;
 mod dial;
 mod error;
+mod proxy;
 mod server_url;
+mod tunnel;
 
 use std::time::Duration;
 
@@ -19,13 +21,16 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Response;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
 pub use config::fetch_config;
 pub use error::SignalingError;
+pub use proxy::{Proxies, Proxy, ProxyError};
 pub use server_url::{ServerUrl, ServerUrlError};
+pub use tunnel::{TunnelPipe, open_tunnel};
 
 /// A connection to a signalling server. Dropping it closes the socket.
 #[derive(Debug)]
@@ -157,22 +162,31 @@ async fn dial_up(server: &ServerUrl, first: Option<&ClientMessage>) -> Result<(S
 }
 
 async fn open(server: &ServerUrl, first: Option<&ClientMessage>) -> Result<(Socket, bool), SignalingError> {
-    dial::install_crypto();
-    let stream = dial::connect(server.host(), server.port())
-        .await
-        .map_err(|source| SignalingError::Unreachable { server: server.clone(), source })?;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .max_message_size(Some(ENVELOPE_BYTES_MAX))
         .max_frame_size(Some(ENVELOPE_BYTES_MAX));
-    let failed = |error| SignalingError::from_handshake(server, error);
-    let mut request = server.websocket().into_client_request().map_err(failed)?;
-    if let Some(value) = first.and_then(|message| HeaderValue::try_from(message.encode()).ok()) {
-        request.headers_mut().insert(FIRST_MESSAGE_HEADER, value);
-    }
-    let opened = client_async_tls_with_config(request, stream, Some(config), None).await;
-    let (socket, response) = opened.map_err(failed)?;
+    let first = first.and_then(|message| HeaderValue::try_from(message.encode()).ok());
+    let (socket, response) = open_at(server, &server.websocket(), config, first).await?;
     Ok((socket, response.headers().contains_key(FIRST_MESSAGE_HEADER)))
+}
+
+/// Opens a WebSocket of the server; `first` goes along with the request.
+async fn open_at(
+    server: &ServerUrl,
+    address: &str,
+    config: WebSocketConfig,
+    first: Option<HeaderValue>,
+) -> Result<(Socket, Response), SignalingError> {
+    dial::install_crypto();
+    let reached = dial::connect_to(server).await;
+    let stream = reached.map_err(|source| SignalingError::Unreachable { server: server.clone(), source })?;
+    let failed = |error| SignalingError::from_handshake(server, error);
+    let mut request = address.into_client_request().map_err(failed)?;
+    if let Some(first) = first {
+        request.headers_mut().insert(FIRST_MESSAGE_HEADER, first);
+    }
+    client_async_tls_with_config(request, stream, Some(config), None).await.map_err(failed)
 }
 
 /// What the halves ask of the task.

@@ -23,10 +23,12 @@ mod candidate;
 mod channel;
 mod config;
 mod error;
+mod found;
 mod inbox;
 pub mod memory;
 mod quic;
 mod socket;
+mod tunnel;
 mod webrtc;
 
 pub use self::{
@@ -34,7 +36,9 @@ pub use self::{
     channel::{Channel, ChannelSender, Identity, Incoming, Path, PathKind},
     config::{IceServer, PacketSize, PathPolicy, TransportConfig},
     error::{Lost, TransportError},
+    found::{Found, WaysIn},
     quic::{DataPlane, QuicOffer},
+    tunnel::Tunnel,
     webrtc::{DialEvent, Dialing, SocketBuffers, local_ips},
 };
 

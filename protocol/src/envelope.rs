@@ -164,6 +164,9 @@ pub enum ServerMessage {
     },
     /// Access to the relay.
     Turn {
+        /// The counterpart to use it with; 0, the host, if absent.
+        #[serde(default, skip_serializing_if = "Cid::is_host")]
+        cid: Cid,
         /// The relay's addresses.
         urls: Vec<String>,
         /// The user name.

@@ -161,7 +161,13 @@ impl KeySchedule {
     pub fn session_keys(&self, role: Role) -> SessionKeys {
         let mut resume_id = [0; 16];
         self.expand("resume id", &mut resume_id);
-        SessionKeys { role, bind: self.key("bind"), resume_key: self.key("resume"), resume_id }
+        SessionKeys {
+            role,
+            bind: self.key("bind"),
+            tunnel: [self.key("tunnel h2g"), self.key("tunnel g2h")],
+            resume_key: self.key("resume"),
+            resume_id,
+        }
     }
 
     fn guest_mac(&self) -> Hmac<Sha256> {
@@ -189,6 +195,8 @@ impl KeySchedule {
 pub struct SessionKeys {
     role: Role,
     bind: Zeroizing<[u8; 32]>,
+    /// What the host and what the guest seals with.
+    tunnel: [Zeroizing<[u8; 32]>; 2],
     resume_key: Zeroizing<[u8; 32]>,
     resume_id: [u8; 16],
 }
@@ -214,6 +222,15 @@ impl SessionKeys {
     #[must_use]
     pub const fn role(&self) -> Role {
         self.role
+    }
+
+    /// The key with which `role` seals in a tunnel.
+    pub(crate) fn tunnel_key(&self, role: Role) -> &[u8; 32] {
+        let [host, guest] = &self.tunnel;
+        match role {
+            Role::Host => host,
+            Role::Guest => guest,
+        }
     }
 
     /// The secret of the next handshake between these two sides.
@@ -278,6 +295,12 @@ fn mac(key: &[u8; 32], parts: &[&[u8]]) -> Hmac<Sha256> {
     mac
 }
 
+/// The keys of one side of a pairing that never was.
+#[cfg(test)]
+pub(crate) fn test_keys(role: Role) -> SessionKeys {
+    tests::schedule().session_keys(role)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,7 +335,7 @@ mod tests {
         Endpoint { fingerprint, ice_ufrag }
     }
 
-    fn schedule() -> KeySchedule {
+    pub(super) fn schedule() -> KeySchedule {
         let sid = [0; 16];
         let host = Exchange::new(Role::Host, b"prs", b"ci", &sid, &[1; 64]);
         let guest = Exchange::new(Role::Guest, b"prs", b"ci", &sid, &[2; 64]);

@@ -195,4 +195,7 @@ pub const PASSWORD_PASSES_MAX: u32 = 4;
 /// The most argon2id lanes that a host may ask of a guest.
 pub const PASSWORD_LANES_MAX: u32 = 4;
 
+/// The longest message of a tunnel through the server: a data frame as it is sent, its lane and its tag.
+pub const TUNNEL_BYTES_MAX: usize = 64 * 1024 + 64;
+
 // ---- End of pairing ----------------------------------------------------------------------------------------

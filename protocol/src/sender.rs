@@ -205,6 +205,8 @@ impl Sender {
             (Phase::Serving, Ctl::Resume) => self.pause(false, now),
             (Phase::Serving, Ctl::Done { root }) => self.conclude(root, now)?,
             // Said before the last connection was lost, and heard then.
+            // Said until it is heard, so several of them may come.
+            (_, Ctl::Bind { .. }) if self.is_reconnected => {}
             (Phase::Serving, Ctl::Hello(hello)) if self.is_reconnected => self.report(Event::Peer(hello)),
             (Phase::Serving, Ctl::Accept { .. }) if self.is_reconnected => {}
             (_, frame) => return Err(Violation::Unexpected(frame.name()).into()),

@@ -20,6 +20,9 @@ pub struct ServerConfig {
     /// The STUN and TURN servers it recommends; empty if it has none.
     #[serde(default)]
     pub ice_servers: Vec<IceServer>,
+    /// Whether two sides that have paired may ask for access to a relay.
+    #[serde(default)]
+    pub relay: bool,
 }
 
 /// A closed range of protocol versions.
@@ -88,7 +91,7 @@ mod tests {
         )
         .unwrap();
         assert!(config.protocol.contains(3));
-        assert!(config.ice_servers.is_empty());
+        assert!(config.ice_servers.is_empty() && !config.relay);
     }
 
     #[test]

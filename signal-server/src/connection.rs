@@ -241,8 +241,8 @@ mod tests {
     /// A client and the server's side of its connection. The tests' clock is paused: it moves when all are waiting.
     async fn connected() -> (WebSocketStream<DuplexStream>, JoinHandle<()>) {
         let limits = Limits::default();
-        let hub = Arc::new(Hub::new(Rooms::new(limits.clone(), [1; 32]), limits.socket.clone()));
-        let seat = hub.connect(Source::new([127, 0, 0, 1].into())).unwrap();
+        let hub = Arc::new(Hub::new(Rooms::new(limits.clone(), [1; 32]), None, limits.socket.clone()));
+        let seat = hub.connect(Source::new([127, 0, 0, 1].into()), "localhost").unwrap();
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let connection = Connection::new(theirs, seat, limits.socket, false).await;
         let task = tokio::spawn(connection.run(std::future::pending()));

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use p2pshare_protocol::envelope::ClientMessage;
 use tokio::sync::Notify;
@@ -10,6 +10,7 @@ use tokio::time::sleep_until;
 
 use crate::limits::SocketLimits;
 use crate::outbox::Outbox;
+use crate::relay_access::RelayAccess;
 use crate::rooms::{Command, ConnectionId, Rooms};
 use crate::sources::{Source, TooManySockets};
 
@@ -24,24 +25,34 @@ pub(crate) struct Hub {
 #[derive(Debug)]
 struct State {
     rooms: Rooms,
-    outboxes: HashMap<ConnectionId, Arc<Outbox>>,
+    relay: Option<RelayAccess>,
+    places: HashMap<ConnectionId, Place>,
+}
+
+/// What is known of a connection here.
+#[derive(Debug)]
+struct Place {
+    outbox: Arc<Outbox>,
+    /// The server's name, as the client calls it.
+    host: String,
 }
 
 impl Hub {
-    pub(crate) fn new(rooms: Rooms, limits: SocketLimits) -> Self {
-        let state = Mutex::new(State { rooms, outboxes: HashMap::new() });
+    pub(crate) fn new(rooms: Rooms, relay: Option<RelayAccess>, limits: SocketLimits) -> Self {
+        let rooms = if relay.is_some() { rooms.with_relay() } else { rooms };
+        let state = Mutex::new(State { rooms, relay, places: HashMap::new() });
         Self { limits, state, deadline_changed: Notify::new() }
     }
 
-    /// Takes in a connection; dropping the seat takes it out.
+    /// Takes in a connection to the server under the name `host`; dropping the seat takes it out.
     ///
     /// # Errors
     /// Its source has too many.
-    pub(crate) fn connect(self: &Arc<Self>, source: Source) -> Result<Seat, TooManySockets> {
+    pub(crate) fn connect(self: &Arc<Self>, source: Source, host: &str) -> Result<Seat, TooManySockets> {
         let mut state = self.lock();
         let id = state.rooms.connect(source)?;
         let outbox = Arc::new(Outbox::new(&self.limits));
-        state.outboxes.insert(id, outbox.clone());
+        state.places.insert(id, Place { outbox: outbox.clone(), host: host.to_owned() });
         drop(state);
         Ok(Seat { hub: self.clone(), id, outbox })
     }
@@ -88,13 +99,19 @@ impl State {
         while let Some(command) = self.rooms.next_command() {
             match command {
                 Command::Send { to, message } => {
-                    if let Some(outbox) = self.outboxes.get(&to) {
-                        outbox.push(message.encode());
+                    if let Some(place) = self.places.get(&to) {
+                        place.outbox.push(message.encode());
+                    }
+                }
+                Command::Grant { to, cid, session } => {
+                    if let Some((place, relay)) = self.places.get(&to).zip(self.relay.as_ref()) {
+                        let granted = relay.grant(cid, &session, &place.host, SystemTime::now());
+                        place.outbox.push(granted.encode());
                     }
                 }
                 Command::Close { connection, why } => {
-                    if let Some(outbox) = self.outboxes.get(&connection) {
-                        outbox.close(why);
+                    if let Some(place) = self.places.get(&connection) {
+                        place.outbox.close(why);
                     }
                 }
             }
@@ -129,6 +146,6 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.hub.feed(|rooms, now| rooms.disconnect(self.id, now));
-        self.hub.lock().outboxes.remove(&self.id);
+        self.hub.lock().places.remove(&self.id);
     }
 }

@@ -29,6 +29,31 @@ pub struct Limits {
     pub source: SourceLimits,
     /// What one socket may do.
     pub socket: SocketLimits,
+    /// What the relay carries, if there is one.
+    pub relay: RelayLimits,
+}
+
+/// The bounds of the relay.
+#[derive(Debug, Clone)]
+pub struct RelayLimits {
+    /// How many allocations there are at a time; each is a socket.
+    pub allocations_max: u32,
+    /// How many of them one source address has.
+    pub allocations_per_source_max: u32,
+    /// How many of them belong to one credential: a device with two networks needs two.
+    pub allocations_per_credential_max: u32,
+    /// How many addresses each of them lets through: a device has a few, most of which are refused anyway.
+    pub permissions_max: usize,
+    /// How many bytes one credential carries, both ways together.
+    pub bytes_per_credential_max: u64,
+    /// How many bytes a second one credential carries, each way.
+    pub bytes_per_second: u64,
+    /// How many bytes a second the relay carries.
+    pub bytes_per_second_total: u64,
+    /// How long what a credential began may last.
+    pub session_max: Duration,
+    /// How many credentials are remembered, so that remembering cannot fill the memory.
+    pub credentials_max: usize,
 }
 
 /// The bounds of one source address.
@@ -98,6 +123,23 @@ impl Default for Limits {
             rooms_max: 50_000,
             source: SourceLimits::default(),
             socket: SocketLimits::default(),
+            relay: RelayLimits::default(),
+        }
+    }
+}
+
+impl Default for RelayLimits {
+    fn default() -> Self {
+        Self {
+            allocations_max: 4096,
+            allocations_per_source_max: 64,
+            allocations_per_credential_max: 2,
+            permissions_max: 4,
+            bytes_per_credential_max: 2 << 30,
+            bytes_per_second: 50_000_000 / 8,
+            bytes_per_second_total: 1_000_000_000 / 8,
+            session_max: Duration::from_secs(1800),
+            credentials_max: 10_000,
         }
     }
 }

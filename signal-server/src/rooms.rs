@@ -12,13 +12,14 @@
 mod guests;
 mod hosts;
 mod nameplates;
+mod relay;
 mod state;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 
 use chacha20::ChaCha20Rng;
-use p2pshare_protocol::envelope::{ClientMessage, ErrorCode, ServerMessage, Why};
+use p2pshare_protocol::envelope::{Cid, ClientMessage, ErrorCode, ServerMessage, Why};
 use p2pshare_protocol::room::{Nameplate, RoomId};
 use rand_core::SeedableRng;
 
@@ -40,6 +41,15 @@ pub enum Command {
         to: ConnectionId,
         /// What.
         message: ServerMessage,
+    },
+    /// Give a side of a pairing access to the relay.
+    Grant {
+        /// To whom.
+        to: ConnectionId,
+        /// The counterpart that it is to be used with.
+        cid: Cid,
+        /// What the credential is for: the same for both sides up to the dash.
+        session: String,
     },
     /// Close a connection after what was sent to it; nothing it says counts from here on.
     Close {
@@ -75,6 +85,7 @@ pub struct Rooms {
     rooms: HashMap<RoomId, Room>,
     deadlines: BTreeSet<(Instant, Due)>,
     commands: VecDeque<Command>,
+    has_relay: bool,
 }
 
 impl Rooms {
@@ -90,6 +101,7 @@ impl Rooms {
             rooms: HashMap::new(),
             deadlines: BTreeSet::new(),
             commands: VecDeque::new(),
+            has_relay: false,
             limits,
         }
     }
@@ -106,6 +118,13 @@ impl Rooms {
     #[must_use]
     pub fn without(mut self, elsewhere: &[Nameplate]) -> Self {
         self.nameplates.avoid(elsewhere);
+        self
+    }
+
+    /// Grants access to a relay to those who have paired.
+    #[must_use]
+    pub const fn with_relay(mut self) -> Self {
+        self.has_relay = true;
         self
     }
 
@@ -134,7 +153,7 @@ impl Rooms {
             ClientMessage::To { cid, body } => self.relay(from, cid, body),
             ClientMessage::Kick { cid, why } if !is_guest => self.kick(from, cid, why),
             ClientMessage::Report { cid, what } if !is_guest => self.report(from, cid, what, now),
-            ClientMessage::Turn { .. } => self.error(from, ErrorCode::NoRelay),
+            ClientMessage::Turn { cid } => self.wish_for_relay(from, cid),
             ClientMessage::Bye { room: None } => self.leave(from, now),
             ClientMessage::Bye { room: Some(room) } => self.end_own(from, &room, now),
             ClientMessage::Create { .. }

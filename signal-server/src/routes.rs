@@ -2,7 +2,7 @@
 
 pub(crate) mod web;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -12,25 +12,32 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use hyper::upgrade::OnUpgrade;
+use futures_util::future::BoxFuture;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use p2pshare_protocol::envelope::FIRST_MESSAGE_HEADER;
 use p2pshare_protocol::limits::{BODY_BYTES_MAX, ENVELOPE_BYTES_MAX};
-use p2pshare_protocol::server_config::{ServerConfig, ServerLimits, VersionRange};
+use p2pshare_protocol::server_config::{IceServer, ServerConfig, ServerLimits, VersionRange};
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
 use crate::client_address::client_address;
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::hub::Hub;
+use crate::hub::{Hub, Seat};
 use crate::origin;
+use crate::relay_access::{host_name, own_stun};
 use crate::server::Ticket;
 use crate::sources::Source;
+use crate::tunnel::Tunnels;
 
 /// What the routes share.
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) hub: Arc<Hub>,
+    /// Where STUN is answered, if it is.
+    pub(crate) udp_port: Option<u16>,
+    /// What joins who has nothing but TCP, if there is a relay.
+    pub(crate) tunnels: Option<Arc<Tunnels>>,
 }
 
 /// What the listener knows of a request's connection.
@@ -44,13 +51,14 @@ pub(crate) struct Peer {
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     web::add_to(Router::new())
         .route("/ws", get(open_websocket))
+        .route("/relay", get(open_tunnel))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/api/config", get(describe))
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
         .with_state(shared)
 }
 
-async fn describe(State(shared): State<Arc<Shared>>) -> Response {
+async fn describe(State(shared): State<Arc<Shared>>, Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response {
     let limits = &shared.config.limits;
     let seconds = |time: std::time::Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
     let config = ServerConfig {
@@ -63,15 +71,58 @@ async fn describe(State(shared): State<Arc<Shared>>) -> Response {
             room_lifetime_max_s: seconds(limits.room_lifetime_max),
             handshake_s: seconds(limits.handshake),
         },
-        ice_servers: shared.config.ice_servers.clone(),
+        ice_servers: shared.ice_servers(&headers, client_of(&headers, &peer, &shared.config)),
+        relay: shared.config.relay.is_some(),
     };
     ([(header::CACHE_CONTROL, "no-store")], Json(config)).into_response()
 }
 
+/// The WebSocket of rooms.
 async fn open_websocket(
     State(shared): State<Arc<Shared>>,
     Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
+    let limits = shared.config.limits.socket.clone();
+    upgrade(&shared, peer, request, true, move |upgrade| async move {
+        let Upgrade { upgraded, seat, has_spoken, shutdown } = upgrade;
+        Connection::new(upgraded, seat, limits, has_spoken).await.run(shutdown).await;
+    })
+}
+
+/// The WebSocket that carries what nothing else does.
+async fn open_tunnel(
+    State(shared): State<Arc<Shared>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
+    let Some(tunnels) = shared.tunnels.clone() else {
+        return (StatusCode::NOT_FOUND, "this server has no relay\n").into_response();
+    };
+    let client = client_of(request.headers(), &peer, &shared.config);
+    upgrade(&shared, peer, request, false, move |upgrade| async move {
+        // The seat is kept: it counts the socket among those of its source.
+        let Upgrade { upgraded, seat: _seat, shutdown, .. } = upgrade;
+        tunnels.serve(upgraded, client, shutdown).await;
+    })
+}
+
+/// A stream that has become a WebSocket.
+struct Upgrade {
+    upgraded: TokioIo<Upgraded>,
+    seat: Seat,
+    /// Whether its first message came with the request.
+    has_spoken: bool,
+    shutdown: BoxFuture<'static, ()>,
+}
+
+/// Turns a request into a WebSocket that `serve` takes over, if its origin and its source's limits allow it.
+fn upgrade<F: Future<Output = ()> + Send + 'static>(
+    shared: &Arc<Shared>,
+    peer: Peer,
     mut request: Request,
+    is_of_rooms: bool,
+    serve: impl FnOnce(Upgrade) -> F + Send + 'static,
 ) -> Response {
     let headers = request.headers();
     let config = &shared.config;
@@ -81,9 +132,8 @@ async fn open_websocket(
     let Ok(mut response) = create_response_with_body(&request, Body::empty) else {
         return (StatusCode::BAD_REQUEST, "this is a WebSocket address\n").into_response();
     };
-    let forwarded_for: Vec<_> = headers.get_all(FORWARDED_FOR).iter().map(|v| v.to_str().unwrap_or("")).collect();
-    let address = client_address(peer.address.ip(), forwarded_for.into_iter(), &config.trusted_proxies);
-    let Ok(seat) = shared.hub.connect(Source::new(address)) else {
+    let address = client_of(headers, &peer, config);
+    let Ok(seat) = shared.hub.connect(Source::new(address), host_of(headers)) else {
         let retry_after = [(header::RETRY_AFTER, "30")];
         return (StatusCode::TOO_MANY_REQUESTS, retry_after, "too many connections\n").into_response();
     };
@@ -91,20 +141,39 @@ async fn open_websocket(
         return (StatusCode::BAD_REQUEST, "this connection cannot become a WebSocket\n").into_response();
     };
     let first = request.headers().get(FIRST_MESSAGE_HEADER).and_then(|value| value.to_str().ok());
-    if let Some(message) = first.filter(|message| message.len() <= ENVELOPE_BYTES_MAX) {
+    if let Some(message) = first.filter(|message| is_of_rooms && message.len() <= ENVELOPE_BYTES_MAX) {
         seat.receive(message);
         response.headers_mut().insert(FIRST_MESSAGE_HEADER, HeaderValue::from_static("heard"));
     }
     let has_spoken = response.headers().contains_key(FIRST_MESSAGE_HEADER);
-    let limits = config.limits.socket.clone();
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {
             let shutdown = peer.ticket.shutdown();
-            Connection::new(TokioIo::new(upgraded), seat, limits, has_spoken).await.run(shutdown).await;
+            serve(Upgrade { upgraded: TokioIo::new(upgraded), seat, has_spoken, shutdown: Box::pin(shutdown) }).await;
         }
         drop(peer);
     });
     response
+}
+
+impl Shared {
+    /// What a client is recommended: what the operator says, and this server where it answers STUN.
+    fn ice_servers(&self, headers: &HeaderMap, client: IpAddr) -> Vec<IceServer> {
+        let host = text(headers, &header::HOST).and_then(host_name);
+        let own = host.zip(self.udp_port).and_then(|(host, port)| own_stun(host, port, client));
+        self.config.ice_servers.iter().cloned().chain(own).collect()
+    }
+}
+
+/// Whose request it is.
+fn client_of(headers: &HeaderMap, peer: &Peer, config: &Config) -> IpAddr {
+    let forwarded_for: Vec<_> = headers.get_all(FORWARDED_FOR).iter().map(|v| v.to_str().unwrap_or("")).collect();
+    client_address(peer.address.ip(), forwarded_for.into_iter(), &config.trusted_proxies)
+}
+
+/// The server's name as the client calls it.
+fn host_of(headers: &HeaderMap) -> &str {
+    text(headers, &header::HOST).and_then(host_name).unwrap_or("localhost")
 }
 
 /// A header's value; something that is no text is no allowed value either.

@@ -15,22 +15,29 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::config::Config;
+use crate::config::{Config, RelayConfig};
 use crate::connection::hang_up;
 use crate::hub::Hub;
 use crate::limits::SocketLimits;
+use crate::relay::credentials::RelaySecret;
+use crate::relay::{Relay, RelaySetup};
+use crate::relay_access::{RelayAccess, RelayUrls};
 use crate::rooms::Rooms;
 use crate::routes::{Peer, Shared, router, web};
+use crate::tunnel::Tunnels;
+use crate::udp::{self, RelayPlace, Udp};
 
 /// A signalling server.
 pub struct Server {
-    shared: Arc<Shared>,
-    limits: SocketLimits,
+    config: Config,
+    rooms: Rooms,
+    /// The secrets of the relay: what credentials and what nonces are made with.
+    drawn: [[u8; 32]; 2],
 }
 
 impl Server {
@@ -46,24 +53,58 @@ impl Server {
             rooms = rooms.with_last_digit(digit);
         }
         rooms = rooms.without(&config.nameplates_elsewhere);
-        let limits = config.limits.socket.clone();
-        let hub = Arc::new(Hub::new(rooms, limits.clone()));
-        Ok(Self { shared: Arc::new(Shared { config, hub }), limits })
+        let mut drawn = [[0; 32]; 2];
+        getrandom::fill(drawn.as_flattened_mut()).map_err(io::Error::other)?;
+        Ok(Self { config, rooms, drawn })
+    }
+
+    /// Puts the parts together, now that it is known where the server listens.
+    fn assemble(self, listeners: &[TcpListener]) -> (Arc<Shared>, Udp) {
+        let Self { config, rooms, drawn: [secret, nonce_key] } = self;
+        let sockets = open_udp(listeners, config.udp_listen.as_deref());
+        let port = sockets.first().and_then(|socket| socket.local_addr().ok()).map(|address| address.port());
+        let (relay, access) = match (&config.relay, port) {
+            (Some(RelayConfig::Embedded { addresses, ports, allowed }), Some(port)) => {
+                let secret = RelaySecret::new(&secret);
+                let access = RelayAccess { secret: secret.clone(), place: RelayUrls::Here { port } };
+                let (limits, allowed) = (config.limits.relay.clone(), allowed.clone());
+                let relay = Relay::new(RelaySetup { limits, secret, nonce_key, allowed, is_own: udp::is_own });
+                let place = RelayPlace { addresses: addresses.clone(), ports: ports.clone() };
+                (Some((relay, place)), Some(access))
+            }
+            (Some(RelayConfig::External { urls, secret }), _) => {
+                let place = RelayUrls::Elsewhere(urls.clone());
+                (None, Some(RelayAccess { secret: secret.clone(), place }))
+            }
+            // The relay over a WebSocket is left.
+            (Some(RelayConfig::Embedded { .. }), None) => {
+                let (secret, place) = (RelaySecret::new(&secret), RelayUrls::Elsewhere(Vec::new()));
+                (None, Some(RelayAccess { secret, place }))
+            }
+            (None, _) => (None, None),
+        };
+        let tunnels = access.as_ref().map(|access| Tunnels::new(access.secret.clone(), &config.limits.relay));
+        let tunnels = tunnels.map(Arc::new);
+        let hub = Arc::new(Hub::new(rooms, access, config.limits.socket.clone()));
+        (Arc::new(Shared { config, hub, udp_port: port, tunnels }), Udp::new(sockets, relay))
     }
 
     /// Serves until `shutdown` is ready, then closes the WebSockets with 1001 and returns within 2 s.
     pub async fn serve(self, listeners: impl IntoIterator<Item = TcpListener>, shutdown: impl Future<Output = ()>) {
+        let listeners: Vec<_> = listeners.into_iter().collect();
+        let (shared, udp) = self.assemble(&listeners);
+        let limits = shared.config.limits.socket.clone();
         if !web::has_client() {
             tracing::warn!("this program was built without the web client: links work on the command line only");
         }
         let (down, is_down) = watch::channel(false);
         let (alive, mut all_gone) = mpsc::channel(1);
         let acceptor = Acceptor {
-            router: router(self.shared.clone()),
-            http: http(&self.limits),
-            open: Arc::new(Semaphore::new(open_max(&self.limits))),
+            router: router(shared.clone()),
+            http: http(&limits),
+            open: Arc::new(Semaphore::new(open_max(&limits))),
             turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
-            limits: self.limits,
+            limits,
             is_down,
             alive,
         };
@@ -72,11 +113,12 @@ impl Server {
             accepting.spawn(acceptor.clone().accept(listener));
         }
         drop(acceptor);
+        accepting.spawn(udp.serve());
         tokio::select! {
             () = shutdown => {}
-            () = self.shared.hub.keep_time() => {}
+            () = shared.hub.keep_time() => {}
         }
-        tracing::info!(rooms = self.shared.hub.room_count(), "shutting down");
+        tracing::info!(rooms = shared.hub.room_count(), "shutting down");
         accepting.shutdown().await;
         down.send_replace(true);
         let _ = timeout(GOODBYES_MAX, all_gone.recv()).await;
@@ -100,6 +142,20 @@ impl Ticket {
             let _ = is_down.wait_for(|down| *down).await;
         }
     }
+}
+
+/// Opens UDP beside the listeners, or where the operator says. A port that is not to be had is no reason not to serve.
+fn open_udp(listeners: &[TcpListener], wanted: Option<&[SocketAddr]>) -> Vec<UdpSocket> {
+    let beside = || listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let addresses = wanted.map_or_else(beside, <[_]>::to_vec);
+    let open = |address| match udp::open(address) {
+        Ok(socket) => Some(socket),
+        Err(error) => {
+            tracing::warn!(%error, "no STUN and no relay: UDP at port {} cannot be opened", address.port());
+            None
+        }
+    };
+    addresses.into_iter().filter_map(open).collect()
 }
 
 #[derive(Clone)]

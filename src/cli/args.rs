@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use p2pshare::signaling::ServerUrl;
+use p2pshare::signaling::{Proxy, ServerUrl};
+use p2pshare::transport::IceServer;
 
-use super::parse::{parse_duration, parse_size};
+use super::parse::{parse_duration, parse_ice_server, parse_size};
 
 /// Send files straight from one device to another, end to end encrypted.
 #[derive(Debug, Parser)]
@@ -195,6 +196,23 @@ pub(crate) struct CommonArgs {
     /// Do not tell the local network of the share, nor search it for a code
     #[arg(long)]
     pub(crate) no_lan: bool,
+    /// Never use a relay
+    #[arg(long, conflicts_with = "relay")]
+    pub(crate) direct: bool,
+
+    /// Always use a relay, so that the other device does not learn this one's address
+    #[arg(long)]
+    pub(crate) relay: bool,
+
+    /// STUN or TURN server to use instead of the server's, such as stun:stun.example.org:3478 or
+    /// turn:NAME:PASSWORD@turn.example.org:3478; repeatable
+    #[arg(long, value_name = "URL", value_parser = parse_ice_server)]
+    pub(crate) ice_server: Vec<IceServer>,
+
+    /// Proxy on the way to the server, such as http://proxy.example.org:3128 or socks5://127.0.0.1:1080
+    /// [default: HTTPS_PROXY, ALL_PROXY]
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<Proxy>,
 
     /// How long a lost peer is looked for, such as 10m; 0s gives up at once
     #[arg(long, value_name = "DURATION", value_parser = super::parse::parse_retry)]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::args::{CommonArgs, OnExistsArg, RecvArgs, SendArgs, ShareArgs};
-use super::parse::{parse_duration, parse_retry, parse_size};
+use super::parse::{parse_duration, parse_ice_server, parse_retry, parse_size};
 use super::report::{Exit, Report};
 
 /// What the file sets. A flag beats an environment variable beats the file.
@@ -31,6 +31,10 @@ pub(crate) struct Config {
     copy: Option<bool>,
     no_qr: Option<bool>,
     verify: Option<bool>,
+    direct: Option<bool>,
+    relay: Option<bool>,
+    ice_server: Option<Vec<String>>,
+    proxy: Option<String>,
     limit: Option<String>,
     no_lan: Option<bool>,
     no_quic: Option<bool>,
@@ -104,6 +108,14 @@ impl Config {
     fn complete_common(&self, args: &mut CommonArgs) -> Result<(), Report> {
         fill(&mut args.server, parsed("server", self.server.as_deref(), parse_as)?);
         turn_on(&mut args.verify, self.verify);
+        turn_on(&mut args.direct, self.direct.filter(|_| !args.relay));
+        turn_on(&mut args.relay, self.relay.filter(|_| !args.direct));
+        fill(&mut args.proxy, parsed("proxy", self.proxy.as_deref(), parse_as)?);
+        if args.ice_server.is_empty() {
+            for url in self.ice_server.iter().flatten() {
+                args.ice_server.extend(parsed("ice-server", Some(url), parse_ice_server)?);
+            }
+        }
         fill(&mut args.limit, parsed("limit", self.limit.as_deref(), parse_size)?);
         turn_on(&mut args.no_lan, self.no_lan);
         turn_on(&mut args.no_quic, self.no_quic);
@@ -202,6 +214,10 @@ const KEYS: &[(&str, Kind)] = &[
     ("copy", Kind::Flag),
     ("no-qr", Kind::Flag),
     ("verify", Kind::Flag),
+    ("direct", Kind::Flag),
+    ("relay", Kind::Flag),
+    ("ice-server", Kind::List),
+    ("proxy", Kind::Text),
     ("limit", Kind::Text),
     ("no-lan", Kind::Flag),
     ("no-quic", Kind::Flag),

@@ -114,7 +114,11 @@ fn done(peer: PeerId, summary: &Summary) -> Value {
 }
 
 fn path_value(peer: PeerId, path: &Path, plane: DataPlane) -> Value {
-    let plane = if plane == DataPlane::Quic { "quic" } else { "data_channel" };
+    let plane = match plane {
+        DataPlane::Quic => "quic",
+        DataPlane::WebSocket => "websocket",
+        DataPlane::DataChannel => "data_channel",
+    };
     let kind = path_kind(path.kind);
     let rtt_ms = path.round_trip.map(|rtt| rtt.as_secs_f64() * 1000.0);
     json!({"peer": peer.0, "kind": kind, "plane": plane, "rtt_ms": rtt_ms,

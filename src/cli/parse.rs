@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use p2pshare::Invitation;
+use p2pshare::transport::IceServer;
 use p2pshare_protocol::code::Code;
 use p2pshare_protocol::link::Link;
 
@@ -79,6 +80,24 @@ pub(crate) fn parse_size(text: &str) -> Result<NonZeroU64, String> {
     NonZeroU64::new((number * base.powi(power)) as u64).ok_or_else(wrong)
 }
 
+/// Reads the address of a STUN or TURN server; a name and password for TURN stand in front of the host.
+pub(crate) fn parse_ice_server(text: &str) -> Result<IceServer, String> {
+    let wrong =
+        || "write for example stun:stun.example.org:3478 or turn:NAME:PASSWORD@turn.example.org:3478".to_owned();
+    let (scheme, rest) = text.split_once(':').ok_or_else(wrong)?;
+    let (credential, host) = rest.rsplit_once('@').map_or((None, rest), |(credential, host)| (Some(credential), host));
+    let (username, password) = match (scheme, credential) {
+        ("stun", None) => ("", ""),
+        ("turn", Some(credential)) => credential.rsplit_once(':').ok_or_else(wrong)?,
+        _ => return Err(wrong()),
+    };
+    if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '/') {
+        return Err(wrong());
+    }
+    let urls = vec![format!("{scheme}:{host}")];
+    Ok(IceServer { urls, username: username.to_owned(), credential: password.to_owned() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +109,17 @@ mod tests {
         assert_eq!(parse_retry("0s"), Ok(Duration::ZERO));
         for bad in ["", "5", "m", "-1s", "1y", "0s"] {
             assert!(parse_duration(bad).is_err(), "{bad:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn ice_servers_may_carry_a_name_and_a_password() {
+        let server = parse_ice_server("turn:1700:ann:s3:cret@turn.example.org:3478?transport=udp").unwrap();
+        assert_eq!(server.urls, ["turn:turn.example.org:3478?transport=udp"]);
+        assert_eq!((server.username.as_str(), server.credential.as_str()), ("1700:ann:s3", "cret"));
+        assert_eq!(parse_ice_server("stun:[::1]:3478").unwrap().urls, ["stun:[::1]:3478"]);
+        for bad in ["", "stun:", "example.org", "turn:example.org", "turn:ann@example.org", "http://example.org"] {
+            assert!(parse_ice_server(bad).is_err(), "{bad:?} was accepted");
         }
     }
 

@@ -51,7 +51,7 @@ async fn receive(args: &RecvArgs, config: &Config, desk: &mut Desk) -> Result<Ex
     if args.output.as_ref().is_some_and(|output| output == Path::new("-")) {
         desk.ui.keep_off_stdout();
     }
-    let mut settings = setup::settings(&args.common, config);
+    let mut settings = setup::settings(&args.common, config)?;
     let (yes, on_exists) = (args.yes, args.on_exists);
     if !desk.may_ask && (!yes || on_exists == Some(OnExistsArg::Ask)) {
         return Err(nobody_decides(yes));

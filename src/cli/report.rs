@@ -4,13 +4,14 @@
 
 use p2pshare::signaling::{ServerUrl, SignalingError};
 use p2pshare::storage::sink::SinkError;
-use p2pshare::transport::Lost;
+use p2pshare::transport::{Lost, TransportError};
 use p2pshare::{Error, Invitation};
 use p2pshare_protocol::ctl::{AbortCode, DeclineReason};
 use p2pshare_protocol::envelope::{ErrorCode, Why};
 use p2pshare_protocol::error::TransferError;
 use p2pshare_protocol::pairing::PairingError;
 
+use super::no_path;
 use super::text::escape;
 
 /// Why the program ends, as a script sees it.
@@ -116,7 +117,14 @@ impl Report {
             Error::Unproven => {
                 Self::new(Exit::NotVerified, error.to_string(), "Ask for a new code, and do not try this one again.")
             }
+            Error::Transport(TransportError::NoRelay) => {
+                Self::new(Exit::Network, "--relay needs a relay, and the server offers none", NO_RELAY_HINT)
+            }
             Error::Transport(error) => Self::new(Exit::Network, error.to_string(), NETWORK_HINT),
+            Error::NoPath(found) => {
+                let (cause, hint) = no_path::explain(found);
+                Self::new(Exit::Network, cause, hint)
+            }
             Error::Lost(lost) => lost_connection(lost),
             Error::BindMismatch | Error::BindMissing => {
                 Self::new(Exit::Violation, format!("SECURITY: {error}"), "Do not retry over this network or server.")
@@ -319,5 +327,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     escape(&message)
 }
+
+const NO_RELAY_HINT: &str = "Use a server that runs with --relay, or leave out --relay here.";
 
 const NETWORK_HINT: &str = "Check that both devices have a network in common, or use a server with a relay.";

@@ -46,7 +46,7 @@ async fn send(args: SendArgs, config: &Config, desk: &mut Desk) -> Result<Exit, 
     if is_stdin(&args) && (args.share.keep || args.share.max.is_some_and(|max| max.get() > 1)) {
         return Err(Report::new(Exit::Usage, "standard input can be read once", "Leave out --keep and --max."));
     }
-    let mut settings = setup::settings(&args.common, config);
+    let mut settings = setup::settings(&args.common, config)?;
     let (timeout, from_pipe) = (args.common.timeout, is_stdin(&args));
     let place = match &args.to {
         Some(to) => {

@@ -4,13 +4,14 @@ use std::io::IsTerminal;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use p2pshare::transport::TransportConfig;
+use p2pshare::transport::{PathPolicy, TransportConfig};
 use p2pshare::{Settings, ShareOptions};
 
 use super::args::{CommonArgs, ShareArgs};
 use super::config::Config;
 use super::desk::Desk;
 use super::human::Manner;
+use super::proxy::proxies;
 use super::report::{Exit, Report};
 use super::secret;
 
@@ -20,17 +21,31 @@ pub(crate) fn may_ask(common: &CommonArgs) -> bool {
 }
 
 /// What both directions need. A side that hosts gives its password with the share instead.
-pub(crate) fn settings(common: &CommonArgs, config: &Config) -> Settings {
-    Settings {
+///
+/// # Errors
+/// A variable that should name a proxy does not.
+pub(crate) fn settings(common: &CommonArgs, config: &Config) -> Result<Settings, Report> {
+    Ok(Settings {
         server: common.server.clone(),
+        proxies: proxies(common)?,
         name: config.name.clone().unwrap_or_else(own_name),
         password: None,
         verify: common.verify,
         retry: common.retry.unwrap_or(RETRY),
         limit: common.limit,
         lan: !common.no_lan,
-        transport: TransportConfig { quic: !common.no_quic, ..TransportConfig::default() },
-    }
+        transport: transport(common),
+    })
+}
+
+fn transport(common: &CommonArgs) -> TransportConfig {
+    let path_policy = match (common.direct, common.relay) {
+        (true, _) => PathPolicy::DirectOnly,
+        (false, true) => PathPolicy::RelayOnly,
+        (false, false) => PathPolicy::Any,
+    };
+    let ice_servers = common.ice_server.clone();
+    TransportConfig { ice_servers, path_policy, quic: !common.no_quic, ..TransportConfig::default() }
 }
 
 /// How a share or an inbox is opened.

@@ -115,7 +115,7 @@ pub(crate) fn done(
 
 /// `lan, quic, 12 ms`
 fn describe_path(path: &Path, plane: DataPlane) -> String {
-    let mut words = vec![path_kind(path.kind).to_owned()];
+    let mut words = vec![way(path)];
     if plane == DataPlane::Quic {
         words.push("quic".to_owned());
     }
@@ -125,8 +125,14 @@ fn describe_path(path: &Path, plane: DataPlane) -> String {
 
 /// `lan 12 ms`
 pub(crate) fn short_path(path: &Path) -> String {
+    let way = way(path);
+    round_trip(path).map_or_else(|| way.clone(), |rtt| format!("{way} {rtt}"))
+}
+
+/// `relay`, or `relay (websocket)`
+fn way(path: &Path) -> String {
     let kind = path_kind(path.kind);
-    round_trip(path).map_or_else(|| kind.to_owned(), |rtt| format!("{kind} {rtt}"))
+    if path.data_plane == DataPlane::WebSocket { format!("{kind} (websocket)") } else { kind.to_owned() }
 }
 
 fn round_trip(path: &Path) -> Option<String> {

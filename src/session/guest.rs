@@ -20,7 +20,7 @@ use super::pair::{Machine, Pairing};
 use super::patience::{Attempt, Patience};
 use super::random::rng;
 use crate::error::Error;
-use crate::signaling::{ServerUrl, Signaling};
+use crate::signaling::{Proxies, ServerUrl, Signaling};
 use crate::transport::{Dialing, TransportConfig};
 
 /// What a person got from the host.
@@ -59,6 +59,8 @@ pub(super) struct WayOptions<'a> {
     pub(super) verify: bool,
     /// Whether a code without a server is looked for on the local network too.
     pub(super) on_lan: bool,
+    /// The proxies on the way to servers.
+    pub(super) proxies: &'a Proxies,
 }
 
 /// Joins a share; the channel that comes out is bound to the pairing.
@@ -129,7 +131,7 @@ async fn join_once(
     );
     machine.handle_input(Input::LocalDescription(offer), now)?;
     let mut mailbox = Mailbox::over(signaling, Cid::HOST);
-    let mut pairing = Pairing::new(Machine::Guest(Box::new(machine)), dialing, &mut mailbox, context);
+    let mut pairing = Pairing::new(Machine::Guest(Box::new(machine)), dialing, &server, &mut mailbox, context);
     let paired = pairing.until_paired().await;
     attempt.is_exposed = paired.is_err() && pairing.is_exposed();
     let finished = pairing.finish(paired).await;
@@ -150,7 +152,10 @@ async fn approach(
     entered: &[ServerUrl],
 ) -> Result<(ServerUrl, Signaling, Prepared), Error> {
     let server = match (named, invitation) {
-        (_, Invitation::Link(link)) => link.origin().as_str().parse().map_err(Error::ServerUrl)?,
+        (_, Invitation::Link(link)) => {
+            let server: ServerUrl = link.origin().as_str().parse().map_err(Error::ServerUrl)?;
+            server.through(way.proxies)
+        }
         (Some(server), Invitation::Code(_)) => server.clone(),
         (None, Invitation::Code(code)) => {
             let here = local::server_of(code.nameplate());

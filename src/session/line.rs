@@ -111,7 +111,7 @@ impl Line {
         let options = HostOptions { password: None, short_number: false };
         let machine = HostPairing::new(&secret, &room, options, Entropy::generate(&mut rng()), now());
         let dialing = Dialing::prepare(&self.way.config).await?;
-        pair(Machine::Host(machine, None), dialing, Mailbox::over(signaling, cid), context).await
+        self.pair(Machine::Host(machine, None), dialing, Mailbox::over(signaling, cid), context).await
     }
 
     /// Enters one of the rooms that the keys name, and pairs with the host.
@@ -131,10 +131,22 @@ impl Line {
             let mut machine = GuestPairing::new(&secret, &room, options, Entropy::generate(&mut rng()), now());
             let (dialing, offer) = Dialing::offer(&self.way.config).await?;
             machine.handle_input(Input::LocalDescription(offer), now())?;
-            return pair(Machine::Guest(Box::new(machine)), dialing, Mailbox::over(signaling, Cid::HOST), context)
-                .await;
+            let mailbox = Mailbox::over(signaling, Cid::HOST);
+            return self.pair(Machine::Guest(Box::new(machine)), dialing, mailbox, context).await;
         }
         Err(last)
+    }
+
+    async fn pair(
+        &self,
+        machine: Machine,
+        dialing: Dialing,
+        mut mailbox: Mailbox,
+        context: &mut Context,
+    ) -> Result<(Channel, SessionKeys), Error> {
+        let mut pairing = Pairing::new(machine, dialing, &self.way.server, &mut mailbox, context);
+        let paired = pairing.until_paired().await;
+        pairing.finish(paired).await
     }
 }
 
@@ -146,17 +158,6 @@ async fn next_guest(signaling: &mut Signaling) -> Result<(Cid, RoomId), Error> {
             message => tracing::debug!(?message, "while waiting for the guest"),
         }
     }
-}
-
-async fn pair(
-    machine: Machine,
-    dialing: Dialing,
-    mut mailbox: Mailbox,
-    context: &mut Context,
-) -> Result<(Channel, SessionKeys), Error> {
-    let mut pairing = Pairing::new(machine, dialing, &mut mailbox, context);
-    let paired = pairing.until_paired().await;
-    pairing.finish(paired).await
 }
 
 fn now() -> std::time::Instant {

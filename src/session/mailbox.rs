@@ -1,21 +1,48 @@
 //! `Mailbox`: the messages of one pairing, whichever way the server carries them.
 
-use p2pshare_protocol::envelope::{Body, Cid, ClientMessage, ServerMessage, Why};
+use p2pshare_protocol::envelope::{Body, Cid, ClientMessage, ErrorCode, Outcome, ServerMessage, Why};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::error::Error;
 use crate::signaling::{Signaling, SignalingError, SignalingSender};
+use crate::transport::IceServer;
 
 /// What the server brings for one pairing.
 #[derive(Debug)]
 pub(super) enum Mail {
     /// A message of the peer.
     Body(Body),
+    /// Access to the server's relay; `None` if it gives none.
+    Relay(Option<IceServer>),
     /// The peer is gone.
     Left(Why),
     /// The server is gone.
     Lost(SignalingError),
+}
+
+/// What a mailbox hands out.
+#[derive(Debug)]
+pub(super) enum Letter {
+    /// A message of the peer.
+    Body(Vec<u8>),
+    /// Access to the server's relay; `None` if it gives none.
+    Relay(Option<IceServer>),
+}
+
+impl Mail {
+    /// What a message of the server is for the pairing with `cid`, if it is anything.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what concerns no pairing is for others")]
+    pub(super) fn of(message: ServerMessage) -> Result<(Cid, Self), ServerMessage> {
+        match message {
+            ServerMessage::From { cid, body } => Ok((cid, Self::Body(body))),
+            ServerMessage::Left { cid, why } => Ok((cid, Self::Left(why))),
+            ServerMessage::Turn { cid, urls, username, credential, .. } => {
+                Ok((cid, Self::Relay(Some(IceServer { urls, username, credential }))))
+            }
+            other => Err(other),
+        }
+    }
 }
 
 /// The letter box of one pairing.
@@ -43,9 +70,9 @@ impl Mailbox {
             loop {
                 let mail = tokio::select! {
                     () = sender.closed() => break,
-                    message = receiver.next() => match message {
-                        Ok(ServerMessage::From { cid: from, body }) if from == cid => Mail::Body(body),
-                        Ok(ServerMessage::Left { cid: from, why }) if from == cid => Mail::Left(why),
+                    message = receiver.next() => match message.map(Mail::of) {
+                        Ok(Ok((from, mail))) if from == cid => mail,
+                        Ok(Err(ServerMessage::Error { code: ErrorCode::NoRelay, .. })) => Mail::Relay(None),
                         Ok(_) => continue,
                         Err(error) => Mail::Lost(error),
                     },
@@ -78,10 +105,23 @@ impl Mailbox {
         Ok(self.outgoing.send(ClientMessage::To { cid: self.cid, body }).await?)
     }
 
-    /// Waits for the next message of the peer. Cancelling it loses nothing.
-    pub(super) async fn next(&mut self) -> Result<Vec<u8>, Error> {
+    /// Asks for access to the server's relay. The answer comes once the server knows that the two have paired.
+    pub(super) async fn ask_for_relay(&self) -> Result<(), Error> {
+        Ok(self.outgoing.send(ClientMessage::Turn { cid: self.cid }).await?)
+    }
+
+    /// Tells the server that the guest is proven, as its host does.
+    pub(super) async fn report_proof(&self) {
+        let report = ClientMessage::Report { cid: self.cid, what: Outcome::Ok };
+        // A server that went away meanwhile is not needed any more.
+        let _ = self.outgoing.send(report).await;
+    }
+
+    /// Waits for the next message. Cancelling it loses nothing.
+    pub(super) async fn next(&mut self) -> Result<Letter, Error> {
         match self.incoming.recv().await {
-            Some(Mail::Body(body)) => Ok(body.into_bytes()),
+            Some(Mail::Body(body)) => Ok(Letter::Body(body.into_bytes())),
+            Some(Mail::Relay(relay)) => Ok(Letter::Relay(relay)),
             Some(Mail::Left(why)) => Err(Error::PeerLeft(why)),
             Some(Mail::Lost(error)) => Err(error.into()),
             None => Err(SignalingError::Closed { code: None }.into()),

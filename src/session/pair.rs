@@ -1,20 +1,23 @@
 //! Drives one pairing: the machine, the server's mail and the connection that is being set up.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use p2pshare_protocol::keys::SessionKeys;
 use p2pshare_protocol::pairing::{GuestPairing, HostPairing, Input, Output};
+use p2pshare_protocol::role::Role;
 use p2pshare_protocol::sdp;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use super::bind::bind;
 use super::context::Context;
+use super::detour::Detour;
 use super::event::{Event, Stage, UnlockRequest};
 use super::host::Guard;
-use super::mailbox::Mailbox;
+use super::mailbox::{Letter, Mailbox};
 use crate::error::Error;
-use crate::transport::{Candidate, Channel, DialEvent, Dialing};
+use crate::signaling::ServerUrl;
+use crate::transport::{Candidate, Channel, DialEvent, Dialing, IceServer, Lost, TransportError};
 
 /// The machine of either side; a host's guests share the guard of their code.
 pub(super) enum Machine {
@@ -32,29 +35,71 @@ pub(super) struct Pairing<'a> {
     keys: Option<SessionKeys>,
     /// Whether the connection opened; it may do so before this side knows that the peer is proven.
     is_open: bool,
+    /// Why it never will.
+    failure: Option<TransportError>,
+    /// When there has to be a path at last.
+    give_up: Option<Instant>,
+    server: &'a ServerUrl,
+    /// The way through the server, in case that no other opens.
+    detour: Detour,
+    /// Set once that way is taken.
+    taken: Option<Channel>,
     /// Whether the server still carries mail.
     has_mail: bool,
+    /// How far this side is with the relay's address.
+    relay: Relay,
+    /// The peer's description, until this side may act on it.
+    described: Option<String>,
     /// Set while a person types the password.
     password: Option<oneshot::Receiver<Zeroizing<String>>>,
     /// Set while a person compares the short number.
     confirmation: Option<oneshot::Receiver<bool>>,
 }
 
+/// How far a side is with access to the server's relay. It comes only after the proof, and the search for addresses waits
+/// for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Relay {
+    /// It is asked for.
+    Wanted,
+    /// Both sides are proven, and it may come until then.
+    WaitedFor(Instant),
+    /// It came, or never will.
+    Settled,
+}
+
+impl Relay {
+    const fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::WaitedFor(until) => Some(until),
+            Self::Wanted | Self::Settled => None,
+        }
+    }
+}
+
 impl<'a> Pairing<'a> {
-    pub(super) const fn new(
+    pub(super) fn new(
         machine: Machine,
         dialing: Dialing,
+        server: &'a ServerUrl,
         mailbox: &'a mut Mailbox,
         context: &'a mut Context,
     ) -> Self {
         Self {
             machine,
-            dialing,
             mailbox,
             context,
             keys: None,
             is_open: false,
+            failure: None,
+            give_up: None,
+            server,
+            detour: Detour::None,
+            taken: None,
             has_mail: true,
+            relay: if dialing.servers_follow() { Relay::Wanted } else { Relay::Settled },
+            described: None,
+            dialing,
             password: None,
             confirmation: None,
         }
@@ -63,9 +108,19 @@ impl<'a> Pairing<'a> {
     /// Goes on until both sides are proven.
     pub(super) async fn until_paired(&mut self) -> Result<(), Error> {
         self.context.stage(Stage::Pairing);
+        if self.relay == Relay::Wanted {
+            self.mailbox.ask_for_relay().await?;
+        }
         while self.keys.is_none() {
             self.step().await?;
         }
+        if matches!(self.machine, Machine::Host(..)) {
+            self.mailbox.report_proof().await;
+        }
+        if self.relay == Relay::Wanted {
+            self.relay = Relay::WaitedFor(Instant::now() + RELAY_MAX);
+        }
+        self.give_up = Some(Instant::now() + PATH_MAX);
         self.context.stage(Stage::Connecting);
         Ok(())
     }
@@ -81,28 +136,30 @@ impl<'a> Pairing<'a> {
             Ok(()) => self.until_open().await,
             Err(error) => Err(error),
         };
-        let Self { dialing, keys, .. } = self;
-        match (result, keys) {
-            (Ok(()), Some(keys)) => {
-                let mut channel = dialing.into_channel()?;
-                match bind(&mut channel, &keys).await {
-                    Ok(()) => Ok((channel, keys)),
-                    Err(error) => {
-                        channel.close().await;
-                        Err(error)
-                    }
-                }
-            }
-            (Ok(()), None) => Err(Error::BindMissing),
-            (Err(error), _) => {
+        let Self { dialing, keys, taken, detour, .. } = self;
+        match (result, keys, taken) {
+            (Ok(()), Some(keys), Some(channel)) => {
                 dialing.close().await;
-                Err(error)
+                bound(channel, keys).await
+            }
+            (Ok(()), Some(keys), None) => bound_unless_taken(dialing.into_channel()?, keys, detour).await,
+            (Ok(()), None, _) => Err(Error::BindMissing),
+            (Err(error), keys, _) => {
+                let found = dialing.found();
+                dialing.close().await;
+                // Whoever is proven is there: what fails from here on is the path between the two.
+                Err(if keys.is_some() && error.is_without_path() { Error::NoPath(found) } else { error })
             }
         }
     }
 
     async fn until_open(&mut self) -> Result<(), Error> {
-        while !self.is_open {
+        while !self.is_open && self.taken.is_none() {
+            if self.detour.is_none()
+                && let Some(failure) = self.failure.take()
+            {
+                return Err(failure.into());
+            }
             self.step().await?;
         }
         Ok(())
@@ -125,7 +182,8 @@ impl<'a> Pairing<'a> {
                 return Err(Error::Stopped);
             }
             mail = self.mailbox.next(), if self.has_mail => match mail {
-                Ok(body) => Input::Received(body),
+                Ok(Letter::Body(body)) => Input::Received(body),
+                Ok(Letter::Relay(relay)) => return self.begin(relay).await,
                 // Two sides that are proven need the server only for candidates that come late.
                 Err(_) if is_paired => {
                     self.has_mail = false;
@@ -133,7 +191,7 @@ impl<'a> Pairing<'a> {
                 }
                 Err(error) => return Err(error),
             },
-            event = self.dialing.next_event() => match event {
+            event = self.dialing.next_event(), if self.failure.is_none() => match event {
                 DialEvent::LocalCandidate(candidate) => match into_protocol(candidate) {
                     Some(candidate) => Input::LocalCandidate(candidate),
                     None => return Ok(()),
@@ -143,8 +201,16 @@ impl<'a> Pairing<'a> {
                     return Ok(());
                 }
                 DialEvent::GatheringDone => return Ok(()),
-                DialEvent::Failed(error) => return Err(error.into()),
+                DialEvent::Failed(error) => {
+                    self.fail(error);
+                    return Ok(());
+                }
             },
+            channel = self.detour.taken() => {
+                self.taken = Some(channel);
+                return Ok(());
+            }
+            () = sleep_until(self.give_up) => return Err(TransportError::Lost(Lost::Unreachable).into()),
             password = typed(&mut self.password) => match password {
                 Some(password) => Input::Password(password),
                 None => {
@@ -154,9 +220,37 @@ impl<'a> Pairing<'a> {
                 }
             },
             is_same = confirmed(&mut self.confirmation) => Input::Confirmed(is_same),
+            () = sleep_until(self.relay.deadline()) => return self.begin(None).await,
             () = sleep_until(deadline) => Input::TimedOut,
         };
         self.feed(input).await
+    }
+
+    /// Looks for addresses, with the relay's help if that was granted, and acts on what the peer said meanwhile.
+    async fn begin(&mut self, relay: Option<IceServer>) -> Result<(), Error> {
+        self.relay = Relay::Settled;
+        if let Some((relay, keys)) = relay.as_ref().zip(self.keys.as_ref()) {
+            self.detour = Detour::planned(self.server, relay, keys, self.dialing.policy());
+        }
+        let described = self.described.take();
+        let begun = async {
+            self.dialing.begin(relay.as_slice()).await?;
+            match described {
+                Some(answer) => self.dialing.accept_answer(&answer).await,
+                None => Ok(()),
+            }
+        };
+        match begun.await {
+            Err(TransportError::NoRelay) if !self.detour.is_none() => self.fail(TransportError::NoRelay),
+            begun => begun?,
+        }
+        Ok(())
+    }
+
+    /// Takes note that the connection does not open. The way through the server may be left.
+    fn fail(&mut self, error: TransportError) {
+        self.failure = Some(error);
+        self.detour.hurry();
     }
 
     /// Gives the machine an input; what it says at last is sent also when the pairing fails.
@@ -242,6 +336,7 @@ impl<'a> Pairing<'a> {
     /// Hands the peer's description to the stack: a guest has its answer now, a host makes one.
     async fn describe(&mut self, sdp: &str) -> Result<(), Error> {
         match &mut self.machine {
+            Machine::Guest(_) if self.relay != Relay::Settled => self.described = Some(sdp.to_owned()),
             Machine::Guest(_) => self.dialing.accept_answer(sdp).await?,
             Machine::Host(machine, _) => {
                 let answer = self.dialing.answer(sdp).await?;
@@ -250,6 +345,42 @@ impl<'a> Pairing<'a> {
         }
         Ok(())
     }
+}
+
+/// Binds a channel to the pairing.
+async fn bound(mut channel: Channel, keys: SessionKeys) -> Result<(Channel, SessionKeys), Error> {
+    match bind(&mut channel, &keys).await {
+        Ok(()) => Ok((channel, keys)),
+        Err(error) => {
+            channel.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// The same for a path that opened while the way through the server was open, too. Which of the two is used the guest
+/// decides: it took the path if it got this far, and a host waits for what comes first.
+async fn bound_unless_taken(
+    channel: Channel,
+    keys: SessionKeys,
+    mut detour: Detour,
+) -> Result<(Channel, SessionKeys), Error> {
+    if keys.role() == Role::Guest || detour.is_none() {
+        return bound(channel, keys).await;
+    }
+    let mut channel = channel;
+    let other = tokio::select! {
+        result = bind(&mut channel, &keys) => match result {
+            Ok(()) => return Ok((channel, keys)),
+            Err(error) => {
+                channel.close().await;
+                return Err(error);
+            }
+        },
+        other = detour.taken() => other,
+    };
+    channel.close().await;
+    bound(other, keys).await
 }
 
 /// The password that was typed, if one was.
@@ -274,6 +405,12 @@ async fn sleep_until(deadline: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+/// How long the server may take to give access to its relay: it has all that it needs by then.
+const RELAY_MAX: Duration = Duration::from_secs(3);
+
+/// How long a path may be looked for.
+const PATH_MAX: Duration = Duration::from_secs(25);
 
 /// A candidate of the own stack in the protocol's words; `None` for one that no peer could use.
 fn into_protocol(candidate: Candidate) -> Option<sdp::Candidate> {

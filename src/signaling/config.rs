@@ -13,9 +13,12 @@ use super::{ServerUrl, SignalingError, dial};
 /// The server cannot be reached, refuses, or is no p2pshare server.
 pub async fn fetch_config(server: &ServerUrl) -> Result<ServerConfig, SignalingError> {
     dial::install_crypto();
-    let client = reqwest::Client::builder()
+    let mut builder = reqwest::Client::builder().no_proxy();
+    if let Some(proxy) = server.proxy() {
+        builder = builder.proxy(reqwest::Proxy::all(proxy.url()).map_err(|e| failed(server, e))?);
+    }
+    let client = builder
         .timeout(FETCH_MAX)
-        .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .map_err(|e| failed(server, e))?;

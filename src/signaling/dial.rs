@@ -9,16 +9,30 @@ use futures_util::stream::FuturesUnordered;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::sleep;
 
+use super::ServerUrl;
+
 /// Makes ring the process's TLS provider. Nothing happens if one is there already.
 pub(super) fn install_crypto() {
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Connects to a server, through its proxy if it has one.
+///
+/// # Errors
+/// As [`connect`], or the proxy refuses.
+pub(super) async fn connect_to(server: &ServerUrl) -> io::Result<TcpStream> {
+    let Some(proxy) = server.proxy() else { return connect(server.host(), server.port()).await };
+    let reached = connect(proxy.host(), proxy.port()).await;
+    let mut stream = reached.map_err(|error| io::Error::new(error.kind(), format!("the proxy {proxy}: {error}")))?;
+    proxy.lead(&mut stream, server.host(), server.port()).await?;
+    Ok(stream)
 }
 
 /// Connects to the first address of a host that answers.
 ///
 /// # Errors
 /// The name is unknown, or no address of it answers; the first address's error is given.
-pub(super) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     let addresses = alternate(lookup_host((host, port)).await?.collect());
     let mut attempts: FuturesUnordered<_> = addresses
         .into_iter()

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use reqwest::Url;
 
+use super::proxy::{Proxies, Proxy};
+
 /// Where a signalling server is: scheme, host and port, nothing else.
 ///
 /// Written in full (`https://share.example.org:8443`), or short: a name stands for `https://`, an IP address or
@@ -15,13 +17,27 @@ pub struct ServerUrl {
     secure: bool,
     host: String,
     port: u16,
+    /// Boxed, since errors hold these addresses.
+    proxy: Option<Box<Proxy>>,
 }
 
 impl ServerUrl {
     /// The address of a server that listens on this machine without TLS.
     #[must_use]
     pub fn local(port: u16) -> Self {
-        Self { secure: false, host: "127.0.0.1".to_owned(), port }
+        Self { secure: false, host: "127.0.0.1".to_owned(), port, proxy: None }
+    }
+
+    /// The same server, through the proxy that is for it, if one is.
+    #[must_use]
+    pub fn through(self, proxies: &Proxies) -> Self {
+        let proxy = proxies.for_server(self.secure, &self.host).cloned().map(Box::new);
+        Self { proxy, ..self }
+    }
+
+    /// The proxy on the way to it.
+    pub(super) fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_deref()
     }
 
     /// Whether the way to the server is TLS.
@@ -45,6 +61,11 @@ impl ServerUrl {
     /// Where its WebSocket is.
     pub(super) fn websocket(&self) -> String {
         format!("{}://{}/ws", if self.secure { "wss" } else { "ws" }, self.authority())
+    }
+
+    /// Where its relay over a WebSocket is.
+    pub(super) fn tunnel(&self) -> String {
+        format!("{}://{}/relay", if self.secure { "wss" } else { "ws" }, self.authority())
     }
 
     /// Where its description is.
@@ -86,7 +107,7 @@ impl FromStr for ServerUrl {
         let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         let anonymous = url.username().is_empty() && url.password().is_none();
         match (bare_host(&url), url.port_or_known_default()) {
-            (Some(host), Some(port)) if bare && anonymous => Ok(Self { secure, host, port }),
+            (Some(host), Some(port)) if bare && anonymous => Ok(Self { secure, host, port, proxy: None }),
             _ => Err(refused()),
         }
     }

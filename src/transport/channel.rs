@@ -9,6 +9,7 @@ use super::{
     error::Lost,
     memory,
     quic::{DataPlane, QuicOffer},
+    tunnel,
     webrtc::{self, SocketBuffers},
 };
 
@@ -101,6 +102,7 @@ pub struct Channel {
 enum Kind {
     Webrtc(webrtc::Live),
     Memory(memory::End),
+    Tunnel(tunnel::Live),
 }
 
 impl Channel {
@@ -110,6 +112,10 @@ impl Channel {
 
     pub(super) fn memory(end: memory::End) -> Self {
         Self { kind: Kind::Memory(end), lost: None }
+    }
+
+    pub(super) fn tunnel(live: tunnel::Live) -> Self {
+        Self { kind: Kind::Tunnel(live), lost: None }
     }
 
     /// Waits for the next thing to happen. Cancel-safe. Once it has returned [`Incoming::Lost`] it always does.
@@ -122,6 +128,7 @@ impl Channel {
         let incoming = match &mut self.kind {
             Kind::Webrtc(live) => live.next().await,
             Kind::Memory(end) => end.next().await,
+            Kind::Tunnel(live) => live.next().await,
         };
         if let Incoming::Lost(lost) = &incoming {
             self.lost = Some(lost.clone());
@@ -134,6 +141,7 @@ impl Channel {
         ChannelSender(match &self.kind {
             Kind::Webrtc(live) => SenderKind::Webrtc(live.sender()),
             Kind::Memory(end) => SenderKind::Memory(end.sender()),
+            Kind::Tunnel(live) => SenderKind::Tunnel(live.sender()),
         })
     }
 
@@ -142,6 +150,7 @@ impl Channel {
         match &self.kind {
             Kind::Webrtc(live) => live.identity().clone(),
             Kind::Memory(end) => end.identity().clone(),
+            Kind::Tunnel(live) => live.identity().clone(),
         }
     }
 
@@ -150,6 +159,7 @@ impl Channel {
         match &self.kind {
             Kind::Webrtc(live) => live.path().await,
             Kind::Memory(_) => None,
+            Kind::Tunnel(live) => Some(live.path()),
         }
     }
 
@@ -159,7 +169,7 @@ impl Channel {
     pub async fn quic_offer(&self) -> Option<QuicOffer> {
         match &self.kind {
             Kind::Webrtc(live) => live.quic_offer().await,
-            Kind::Memory(_) => None,
+            Kind::Memory(_) | Kind::Tunnel(_) => None,
         }
     }
 
@@ -169,7 +179,7 @@ impl Channel {
     pub fn start_quic(&self, peer: QuicOffer) {
         match &self.kind {
             Kind::Webrtc(live) => live.start_quic(peer),
-            Kind::Memory(_) => {}
+            Kind::Memory(_) | Kind::Tunnel(_) => {}
         }
     }
 
@@ -178,6 +188,7 @@ impl Channel {
         match &self.kind {
             Kind::Webrtc(live) => live.data_plane(),
             Kind::Memory(_) => DataPlane::DataChannel,
+            Kind::Tunnel(_) => DataPlane::WebSocket,
         }
     }
 
@@ -185,7 +196,7 @@ impl Channel {
     pub(super) fn plane(&self) -> &super::quic::Plane {
         match &self.kind {
             Kind::Webrtc(live) => live.plane(),
-            Kind::Memory(_) => panic!("no QUIC in memory"),
+            Kind::Memory(_) | Kind::Tunnel(_) => panic!("no QUIC here"),
         }
     }
 
@@ -193,7 +204,7 @@ impl Channel {
     pub fn socket_buffers(&self) -> Option<SocketBuffers> {
         match &self.kind {
             Kind::Webrtc(live) => Some(live.socket_buffers()),
-            Kind::Memory(_) => None,
+            Kind::Memory(_) | Kind::Tunnel(_) => None,
         }
     }
 
@@ -202,6 +213,7 @@ impl Channel {
         match self.kind {
             Kind::Webrtc(live) => live.hang_up().await,
             Kind::Memory(end) => end.close(),
+            Kind::Tunnel(live) => live.close().await,
         }
     }
 
@@ -212,6 +224,7 @@ impl Channel {
         match self.kind {
             Kind::Webrtc(live) => live.close().await,
             Kind::Memory(end) => end.close(),
+            Kind::Tunnel(live) => live.close().await,
         }
     }
 }
@@ -224,6 +237,7 @@ pub struct ChannelSender(SenderKind);
 enum SenderKind {
     Webrtc(webrtc::LiveSender),
     Memory(memory::EndSender),
+    Tunnel(tunnel::TunnelEnd),
 }
 
 impl ChannelSender {
@@ -235,6 +249,7 @@ impl ChannelSender {
         match &self.0 {
             SenderKind::Webrtc(sender) => sender.send_ctl(&message).await,
             SenderKind::Memory(sender) => sender.send_ctl(message).await,
+            SenderKind::Tunnel(sender) => sender.send_ctl(&message).await,
         }
     }
 
@@ -250,6 +265,7 @@ impl ChannelSender {
         match &self.0 {
             SenderKind::Webrtc(sender) => sender.send_data(header, payload).await,
             SenderKind::Memory(sender) => sender.send_data(header, payload).await,
+            SenderKind::Tunnel(sender) => sender.send_data(header, &payload).await,
         }
     }
 
@@ -258,6 +274,7 @@ impl ChannelSender {
         match &self.0 {
             SenderKind::Webrtc(sender) => sender.max_payload_bytes(),
             SenderKind::Memory(sender) => sender.max_payload_bytes(),
+            SenderKind::Tunnel(sender) => sender.max_payload_bytes(),
         }
     }
 
@@ -266,6 +283,7 @@ impl ChannelSender {
         match &self.0 {
             SenderKind::Webrtc(sender) => sender.lost().await,
             SenderKind::Memory(sender) => sender.lost().await,
+            SenderKind::Tunnel(sender) => sender.lost().await,
         }
     }
 }

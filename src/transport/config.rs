@@ -7,6 +7,8 @@ use std::{fmt, time::Duration};
 pub struct TransportConfig {
     /// STUN and TURN servers. Those with a scheme the library cannot speak (`stuns:`, `turns:`, TURN over TCP) are skipped.
     pub ice_servers: Vec<IceServer>,
+    /// Whether servers are to follow once the two sides have paired, in [`Dialing::begin`](super::Dialing::begin).
+    pub servers_follow: bool,
     /// Which paths may be used.
     pub path_policy: PathPolicy,
     /// Offers loopback addresses as well. They are always offered when the machine has no other address.
@@ -28,6 +30,7 @@ impl Default for TransportConfig {
     fn default() -> Self {
         Self {
             ice_servers: Vec::new(),
+            servers_follow: false,
             path_policy: PathPolicy::Any,
             loopback: false,
             quic: true,
@@ -42,7 +45,7 @@ impl Default for TransportConfig {
 impl TransportConfig {
     /// Whether the connection can only be to a device on the same network: nothing tells either side its public address.
     pub(super) fn is_local_only(&self) -> bool {
-        self.ice_servers.is_empty()
+        self.ice_servers.is_empty() && !self.servers_follow
     }
 }
 

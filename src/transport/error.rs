@@ -34,6 +34,9 @@ pub enum TransportError {
     /// The connection object could not be made: no socket, no certificate, an ICE server URL that does not parse.
     #[error("cannot open a connection: {0}")]
     Setup(String),
+    /// Only a relay may be used, and there is none that can be.
+    #[error("only a relay may be used, and there is none")]
+    NoRelay,
     /// The description of the other side is malformed or not of a data connection.
     #[error("the other device's connection description is unusable: {0}")]
     Description(String),

@@ -75,6 +75,8 @@ pub enum DataPlane {
     DataChannel,
     /// QUIC, on the socket and along the path of the WebRTC connection.
     Quic,
+    /// The server's WebSocket.
+    WebSocket,
 }
 
 /// Which side of the QUIC connection this is.

@@ -29,8 +29,9 @@ use self::{keeper::Opened, live::Guard};
 use super::{
     candidate::Candidate,
     channel::Channel,
-    config::TransportConfig,
+    config::{IceServer, PathPolicy, TransportConfig},
     error::{Lost, TransportError},
+    found::Found,
     inbox::Inbox,
     quic::Role,
 };
@@ -56,7 +57,11 @@ pub struct Dialing {
     inbox: Inbox,
     opened: Arc<OnceLock<Opened>>,
     buffers: SocketBuffers,
+    config: TransportConfig,
+    /// This side's description, which has been said but not acted on: its candidates come afterwards.
+    described: Option<RTCSessionDescription>,
     remote: Remote,
+    found: Found,
     /// This side's role with QUIC, if that may be used.
     quic: Option<Role>,
 }
@@ -83,12 +88,15 @@ impl Dialing {
             inbox: parts.inbox,
             opened: parts.opened,
             buffers: parts.buffers,
+            config: config.clone(),
+            described: None,
             remote: Remote::Unknown(Vec::new()),
+            found: Found::default(),
             quic: config.quic.then_some(Role::Server),
         })
     }
 
-    /// Starts a connection from the guest's side: returns the offer and looks for addresses at once.
+    /// Starts a connection from the guest's side: returns the offer. Looks for addresses at once, unless servers follow.
     ///
     /// # Errors
     /// [`TransportError::Setup`].
@@ -97,11 +105,15 @@ impl Dialing {
         dialing.quic = config.quic.then_some(Role::Client);
         let offer = dialing.pc().create_offer(None).await.map_err(setup)?;
         let sdp = offer.sdp.clone();
-        dialing.pc().set_local_description(offer).await.map_err(setup)?;
+        dialing.described = Some(offer);
+        if !config.servers_follow {
+            dialing.begin(&[]).await?;
+        }
         Ok((dialing, sdp))
     }
 
-    /// Answers an offer from the host's side. For a connection that was [prepared](Self::prepare) and not yet used.
+    /// Answers an offer from the host's side. For a connection that was [prepared](Self::prepare) and not yet used. Looks
+    /// for addresses at once, unless servers follow.
     ///
     /// # Errors
     /// [`TransportError::Description`] when the offer is unusable, [`TransportError::OutOfOrder`] the second time.
@@ -109,21 +121,37 @@ impl Dialing {
         self.describe_remote(offer, RTCSessionDescription::offer).await?;
         let answer = self.pc().create_answer(None).await.map_err(setup)?;
         let sdp = answer.sdp.clone();
-        self.pc().set_local_description(answer).await.map_err(setup)?;
+        self.described = Some(answer);
+        if !self.config.servers_follow {
+            self.begin(&[]).await?;
+        }
         Ok(sdp)
     }
 
-    /// Takes the answer to an offer.
+    /// Looks for addresses, with the help of the servers that were waited for. Does nothing the second time.
+    ///
+    /// # Errors
+    /// [`TransportError::Setup`], or [`TransportError::NoRelay`] when only a relay may be used and none was given.
+    pub async fn begin(&mut self, granted: &[IceServer]) -> Result<(), TransportError> {
+        let Some(description) = self.described.take() else { return Ok(()) };
+        self.found.servers(&self.config, granted);
+        settings::add_servers(self.guard.pc(), &self.config, granted).await?;
+        self.pc().set_local_description(description).await.map_err(setup)
+    }
+
+    /// Takes the answer to an offer; [begins](Self::begin) with what there is if that has not been done.
     ///
     /// # Errors
     /// [`TransportError::Description`] when it is unusable, [`TransportError::OutOfOrder`] the second time.
     pub async fn accept_answer(&mut self, answer: &str) -> Result<(), TransportError> {
+        self.begin(&[]).await?;
         self.describe_remote(answer, RTCSessionDescription::answer).await
     }
 
     /// Takes an address of the other side, before or after its description. One that is malformed or one too many is
     /// logged and ignored, an empty one means that there are no more.
     pub async fn add_candidate(&mut self, candidate: &Candidate) {
+        self.found.remote(candidate);
         match &mut self.remote {
             Remote::Unknown(waiting) if waiting.len() < MAX_REMOTE_CANDIDATES => waiting.push(candidate.clone()),
             Remote::Described(added) if *added < MAX_REMOTE_CANDIDATES => {
@@ -136,10 +164,29 @@ impl Dialing {
 
     /// Waits for the next event. Cancel-safe.
     pub async fn next_event(&mut self) -> DialEvent {
-        match self.events.recv().await {
+        let event = match self.events.recv().await {
             Some(event) => event,
             None => DialEvent::Failed(self.guard.ending().wait().await.into()),
+        };
+        if let DialEvent::LocalCandidate(candidate) = &event {
+            self.found.local(candidate);
         }
+        event
+    }
+
+    /// Which paths may be used.
+    pub const fn policy(&self) -> PathPolicy {
+        self.config.path_policy
+    }
+
+    /// Whether servers are waited for: nothing happens before [`begin`](Self::begin).
+    pub const fn servers_follow(&self) -> bool {
+        self.config.servers_follow
+    }
+
+    /// What was found on the way to a path, for the reason why there is none.
+    pub const fn found(&self) -> Found {
+        self.found
     }
 
     /// Hands out the channel.
@@ -176,6 +223,7 @@ impl Dialing {
         let (sdp, inline) = description::vet(sdp)?;
         candidates.extend(inline);
         candidates.truncate(MAX_REMOTE_CANDIDATES);
+        candidates.iter().for_each(|candidate| self.found.remote(candidate));
         self.remote = Remote::Described(candidates.len());
         let description = parse(sdp).map_err(unusable)?;
         self.pc().set_remote_description(description).await.map_err(unusable)?;

@@ -155,11 +155,15 @@ impl Link {
         if self.falls_silent && !self.receiver.is_complete() {
             self.fall_silent();
         }
+        // Each side has said until it was heard that the new channel is its own, the last time when it was heard already.
+        let bind = Ctl::Bind { mac: Hash([7; 32]) }.encode();
         if !self.done.0 {
             self.sender.handle_input(sender::Input::Reconnected, self.now)?;
+            self.sender.handle_input(sender::Input::Ctl(bind.clone().into()), self.now)?;
         }
         if !self.done.1 {
             self.receiver.handle_input(receiver::Input::Reconnected, self.now)?;
+            self.receiver.handle_input(receiver::Input::Ctl(bind.into()), self.now)?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use p2pshare_protocol::room::RoomId;
 use p2pshare_protocol::server_config::VersionRange;
 
 use super::hosts::seconds;
-use super::state::{Due, Guest, Host, Part};
+use super::state::{Due, Guest, Host, Part, Wish};
 use super::{ConnectionId, Rooms};
 use crate::sources::{Request, Source};
 
@@ -57,7 +57,15 @@ impl Rooms {
         let cid = host_connection.next_cid;
         host_connection.next_cid = Cid(cid.0.saturating_add(1));
         let until = now + self.limits.handshake;
-        let place = Guest { room: name.clone(), cid, handshake_until: Some(until), has_spoken: false, bytes: 0 };
+        let place = Guest {
+            room: name.clone(),
+            cid,
+            handshake_until: Some(until),
+            has_spoken: false,
+            bytes: 0,
+            relay_wishes: [Wish::Unsaid; 2],
+            session: None,
+        };
         if let (Some(connection), Some(room)) = (self.connections.get_mut(&from), self.rooms.get_mut(&name)) {
             connection.part = Part::Guest(place);
             room.guests.insert(cid, from);

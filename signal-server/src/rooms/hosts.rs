@@ -144,6 +144,7 @@ impl Rooms {
                 if let Some(room) = self.rooms.get_mut(&place.room) {
                     room.proven = room.proven.saturating_add(1);
                 }
+                self.grant_relay(guest);
             }
             Outcome::BadProof => {
                 self.sources.bad_proof(connection.source, now);

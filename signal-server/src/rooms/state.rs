@@ -97,6 +97,21 @@ pub(super) struct Guest {
     pub(super) has_spoken: bool,
     /// The bytes relayed from and to it.
     pub(super) bytes: usize,
+    /// Access to the relay for the guest and for its host.
+    pub(super) relay_wishes: [Wish; 2],
+    /// The name of its session at the relay, once one was granted.
+    pub(super) session: Option<String>,
+}
+
+/// What became of a side's wish for access to the relay: it is granted once, and only after the guest's proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// Not said yet.
+    Unsaid,
+    /// Said; the proof is waited for.
+    Waits,
+    /// Granted.
+    Granted,
 }
 
 /// One room.
@@ -114,6 +129,14 @@ pub(super) struct Room {
 }
 
 impl Room {
+    /// Its host's socket, if that is there.
+    pub(super) const fn attached_host(&self) -> Option<ConnectionId> {
+        match self.host {
+            Host::Attached(host) => Some(host),
+            Host::AwayUntil(_) => None,
+        }
+    }
+
     /// Whether no further guest may prove itself.
     pub(super) fn is_used_up(&self) -> bool {
         self.max.is_some_and(|max| self.proven >= max.get())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use p2pshare_protocol::envelope::{ClientMessage, ErrorCode, ServerMessage};
 use p2pshare_protocol::room::RoomId;
 use p2pshare_protocol::server_config::{IceServer, ServerConfig, VersionRange};
-use p2pshare_signal::{Config, Rate};
+use p2pshare_signal::{Config, Rate, RelayConfig};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite;
 
@@ -28,7 +28,24 @@ async fn it_describes_itself() {
     let config: ServerConfig = serde_json::from_str(body).unwrap();
     assert_eq!(config.protocol, VersionRange::OURS);
     assert_eq!((config.limits.message_bytes, config.limits.room_lifetime_s), (32 * 1024, 3600));
-    assert_eq!(config.ice_servers, [stun]);
+    assert_eq!(config.ice_servers, [stun], "a client on this machine learns nothing from a reflector on it");
+    assert!(!config.relay);
+}
+
+#[tokio::test]
+async fn it_recommends_itself_as_reflector_to_clients_from_outside_and_tells_of_its_relay() {
+    let server = TestServer::with(Config {
+        trusted_proxies: vec!["127.0.0.1".parse().unwrap()],
+        relay: Some(RelayConfig::embedded()),
+        ..Config::default()
+    });
+    let answer = server.request(
+        "GET /api/config HTTP/1.1\r\nHost: share.example.org\r\nX-Forwarded-For: 1.2.3.4\r\nConnection: close\r\n\r\n",
+    );
+    let answer = answer.await;
+    let config: ServerConfig = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!(config.ice_servers[0].urls, [format!("stun:share.example.org:{}", server.address.port())]);
+    assert!(config.relay);
 }
 
 #[tokio::test]

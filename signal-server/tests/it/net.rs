@@ -25,6 +25,10 @@ impl Net {
         Self { rooms: Rooms::new(limits, [1; 32]), now: Instant::now() }
     }
 
+    pub(crate) fn with_relay() -> Self {
+        Self { rooms: Rooms::new(Limits::default(), [1; 32]).with_relay(), now: Instant::now() }
+    }
+
     pub(crate) fn connect(&mut self) -> ConnectionId {
         self.connect_from("127.0.0.1")
     }

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use Command::{Close, Send};
+use Command::{Close, Grant, Send};
 use p2pshare_protocol::envelope::{Cid, ClientMessage, ErrorCode, Outcome, ServerMessage, Token, Why};
 use p2pshare_signal::Limits;
-use p2pshare_signal::rooms::{Command, Farewell, Rooms};
+use p2pshare_signal::rooms::{Command, ConnectionId, Farewell, Rooms};
 
 use crate::net::{Create, Net, code, from, hex, join, left, link, reattach, report, room, to};
 
@@ -248,11 +248,64 @@ fn another_protocol_version_is_told_apart() {
 }
 
 #[test]
-fn there_is_no_relay_yet() {
+fn a_server_without_a_relay_says_so() {
     let mut net = Net::new();
     let host = net.connect();
     net.receive(host, ClientMessage::Turn { cid: Cid::HOST });
     net.expect_error(host, ErrorCode::NoRelay, None, None);
+}
+
+/// Takes out what is granted, as `(to, cid, session)`.
+fn granted(net: &mut Net) -> Vec<(ConnectionId, Cid, String)> {
+    let grant = |command| match command {
+        Grant { to, cid, session } => (to, cid, session),
+        other @ (Send { .. } | Close { .. }) => panic!("not granted: {other:?}"),
+    };
+    net.drain().into_iter().map(grant).collect()
+}
+
+#[test]
+fn access_to_the_relay_is_granted_to_both_sides_once_the_guest_is_proven() {
+    let mut net = Net::with_relay();
+    let (host, guest) = (net.connect(), net.connect());
+    let room = net.create(host, code());
+    let cid = net.join(guest, &room);
+    net.receive(guest, ClientMessage::Turn { cid: Cid::HOST });
+    net.receive(host, ClientMessage::Turn { cid });
+    net.expect([]);
+    net.receive(host, report(cid, Outcome::Ok));
+    let granted = granted(&mut net);
+    let [(first, to_host, for_guest), (second, to_guest, for_host)] = granted.as_slice() else { panic!("{granted:?}") };
+    assert_eq!((*first, *to_host, *second, *to_guest), (guest, Cid::HOST, host, cid));
+    let (session, side) = for_guest.split_once('-').unwrap();
+    assert_eq!((session.len(), side), (32, "guest"));
+    assert_eq!(*for_host, format!("{session}-host"));
+}
+
+#[test]
+fn access_to_the_relay_is_granted_late_and_only_once() {
+    let mut net = Net::with_relay();
+    let (host, guest) = (net.connect(), net.connect());
+    let room = net.create(host, code());
+    let cid = net.join(guest, &room);
+    net.receive(host, report(cid, Outcome::Ok));
+    net.receive(guest, ClientMessage::Turn { cid: Cid::HOST });
+    assert_eq!(granted(&mut net).len(), 1);
+    net.receive(guest, ClientMessage::Turn { cid: Cid::HOST });
+    net.expect_error(guest, ErrorCode::RateLimited, None, None);
+}
+
+#[test]
+fn who_has_not_paired_gets_no_access_to_the_relay() {
+    let mut net = Net::with_relay();
+    let (host, guest) = (net.connect(), net.connect());
+    net.receive(guest, ClientMessage::Turn { cid: Cid::HOST });
+    net.expect_error(guest, ErrorCode::NotActive, None, None);
+    let room = net.create(host, code());
+    let cid = net.join(guest, &room);
+    net.receive(guest, ClientMessage::Turn { cid: Cid::HOST });
+    net.receive(host, report(cid, Outcome::BadProof));
+    net.expect([Send { to: guest, message: left(Why::BadProof) }]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use p2pshare_protocol::envelope::{Cid, ClientMessage, Outcome, ServerMessage};
+use p2pshare_protocol::envelope::{Cid, ServerMessage};
 use p2pshare_protocol::pairing::{Entropy, HostOptions, HostPairing, HostSecret, Output, PasswordGate};
 use p2pshare_protocol::password::StretchedPassword;
 use p2pshare_protocol::room::RoomId;
@@ -90,7 +90,7 @@ impl Guests {
     pub(super) fn serve(&mut self, cid: Cid, room: RoomId, secret: HostSecret, signaling: SignalingSender) {
         let peer = PeerId(self.next_peer);
         self.next_peer += 1;
-        let (mailbox, mail) = Mailbox::shared(cid, signaling.clone());
+        let (mailbox, mail) = Mailbox::shared(cid, signaling);
         self.mail.insert(cid, (peer, mail));
         let is_code = matches!(secret, HostSecret::Code(_));
         let guest = Guest {
@@ -100,7 +100,6 @@ impl Guests {
             guard: if is_code { self.guard.of_code() } else { self.guard.of_link() },
             password: self.password.clone(),
             verify: self.verify,
-            signaling,
             way: self.way.clone(),
             work: self.work.clone(),
             context: Context { peer, ..self.context.clone() },
@@ -110,12 +109,10 @@ impl Guests {
     }
 
     /// Passes on what the server brings for a guest.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "what concerns no guest is only noted")]
     pub(super) fn deliver(&mut self, message: ServerMessage) {
-        let (cid, mail) = match message {
-            ServerMessage::From { cid, body } => (cid, Mail::Body(body)),
-            ServerMessage::Left { cid, why } => (cid, Mail::Left(why)),
-            other => {
+        let (cid, mail) = match Mail::of(message) {
+            Ok(mail) => mail,
+            Err(other) => {
                 tracing::debug!(?other, "a message of the server that needs no answer");
                 return;
             }
@@ -169,7 +166,6 @@ struct Guest {
     guard: Guard,
     password: Option<StretchedPassword>,
     verify: bool,
-    signaling: SignalingSender,
     way: Way,
     work: Work,
     context: Context,
@@ -210,15 +206,12 @@ impl Guest {
             mailbox.send(greeting).await?;
         }
         let dialing = Dialing::prepare(&self.way.config).await?;
-        let mut pairing =
-            Pairing::new(Machine::Host(machine, Some(self.guard.clone())), dialing, mailbox, &mut self.context);
+        let machine = Machine::Host(machine, Some(self.guard.clone()));
+        let mut pairing = Pairing::new(machine, dialing, &self.way.server, mailbox, &mut self.context);
         let paired = pairing.until_paired().await;
         if paired.is_ok() {
             *reached = Reached::Proof;
             self.guard.paired();
-            let report = ClientMessage::Report { cid: self.cid, what: Outcome::Ok };
-            // A server that went away meanwhile is not needed any more.
-            let _ = self.signaling.send(report).await;
         }
         let slot = paired.is_ok().then(|| Arc::new(Slot::take(&self.paired)));
         let (channel, keys) = pairing.finish(paired).await?;

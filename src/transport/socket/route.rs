@@ -44,6 +44,8 @@ pub(in crate::transport) struct Sockets {
     relays: Mutex<Vec<SocketAddr>>,
     /// Where the peer was heard from: it knew the password of the ICE session.
     peers: Mutex<Vec<(IpAddr, u16)>>,
+    /// Whether what is sent goes through a relay.
+    relayed: AtomicBool,
     route: watch::Sender<Option<Route>>,
     #[cfg(test)]
     pub(in crate::transport) faults: crate::transport::quic::Faults,
@@ -56,6 +58,7 @@ impl Sockets {
             all: Mutex::default(),
             relays: Mutex::default(),
             peers: Mutex::default(),
+            relayed: AtomicBool::new(false),
             route: watch::Sender::new(None),
             #[cfg(test)]
             faults: crate::transport::quic::Faults::default(),
@@ -71,6 +74,11 @@ impl Sockets {
         self.quic.store(true, Ordering::Relaxed);
     }
 
+    /// Whether WebRTC's packets went through a relay lately.
+    pub(in crate::transport) fn is_relayed(&self) -> bool {
+        self.relayed.load(Ordering::Relaxed)
+    }
+
     /// The route of the nominated pair, and its changes; none as long as everything went through a relay.
     pub(in crate::transport) fn routes(&self) -> watch::Receiver<Option<Route>> {
         self.route.subscribe()
@@ -80,8 +88,13 @@ impl Sockets {
     pub(super) fn note_sent(&self, socket: &SharedSocket, transmit: &Transmit<'_>) {
         for datagram in transmit.contents.chunks(transmit.segment_size.unwrap_or(usize::MAX)) {
             match datagram {
-                [20..=63, ..] => self.note_route(socket, transmit.destination),
+                [20..=63, ..] => {
+                    self.relayed.store(false, Ordering::Relaxed);
+                    self.note_route(socket, transmit.destination);
+                }
                 [0, 3, ..] => self.note_relay(transmit.destination),
+                // Channel data and indications; QUIC's packets are not sent by WebRTC.
+                [64..=79, ..] | [0, 22, ..] => self.relayed.store(true, Ordering::Relaxed),
                 // A binding success: the library answers so only to who knows the password of the session.
                 [1, 1, ..] => self.note_peer(transmit.destination),
                 _ => {}
@@ -171,6 +184,9 @@ mod tests {
         assert!(!routes.has_changed().unwrap());
         sockets.note_sent(&socket, &transmit(&[23, 254], address("192.0.2.4:2")));
         assert!(routes.has_changed().unwrap());
+        assert!(!sockets.is_relayed());
+        sockets.note_sent(&socket, &transmit(&[64, 0], address("192.0.2.9:3478")));
+        assert!(sockets.is_relayed());
     }
 
     #[tokio::test]

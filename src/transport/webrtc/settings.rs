@@ -13,8 +13,8 @@ use tracing::debug;
 use webrtc::{
     error::Error,
     peer_connection::{
-        CipherSuiteId, PeerConnection, PeerConnectionBuilder, RTCCertificate, RTCConfigurationBuilder, RTCIceServer,
-        RTCIceTransportPolicy, SettingEngine, SettingEngineBuilder,
+        CipherSuiteId, PeerConnection, PeerConnectionBuilder, RTCCertificate, RTCConfiguration,
+        RTCConfigurationBuilder, RTCIceServer, RTCIceTransportPolicy, SettingEngine, SettingEngineBuilder,
         crypto::{self, RTCCryptoProvider, SignatureScheme},
     },
 };
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::transport::{
     MAX_ACCEPTED_MESSAGE_BYTES,
-    config::{PacketSize, PathPolicy, TransportConfig},
+    config::{IceServer, PacketSize, PathPolicy, TransportConfig},
     error::TransportError,
     socket::Sockets,
 };
@@ -59,18 +59,16 @@ pub(super) async fn build(
         .ok_or_else(|| TransportError::Setup("no certificate".to_owned()))?;
     let addresses = local_addresses(config.loopback);
     let buffers = SocketBuffers::probe();
-    let servers = ice_servers(config)?;
+    let mut servers = ice_servers(config, &config.ice_servers);
+    match check_relay(config.path_policy, &servers) {
+        // The library wants one at once. It looks for addresses only after the real one has taken its place.
+        Err(_) if config.servers_follow => servers.push(place_of_a_relay()),
+        checked => checked?,
+    }
+    let configuration = configuration(config.path_policy, servers, vec![certificate]);
     let builder = |mdns| {
-        let configuration = RTCConfigurationBuilder::default()
-            .with_ice_servers(servers.clone())
-            .with_ice_transport_policy(match config.path_policy {
-                PathPolicy::RelayOnly => RTCIceTransportPolicy::Relay,
-                PathPolicy::Any | PathPolicy::DirectOnly => RTCIceTransportPolicy::All,
-            })
-            .with_certificates(vec![certificate.clone()])
-            .build();
         PeerConnectionBuilder::new()
-            .with_configuration(configuration)
+            .with_configuration(configuration.clone())
             .with_setting_engine(engine(config, &addresses, buffers, mdns, Arc::clone(&crypto)))
             .with_runtime(Arc::new(ConnectionRuntime::new(Arc::clone(hurry), Arc::clone(sockets))))
             .with_handler(Arc::clone(listener) as Arc<_>)
@@ -86,6 +84,39 @@ pub(super) async fn build(
         }
     };
     Ok(Built { pc, certificate_der, crypto, buffers })
+}
+
+/// Adds servers to those that a connection was made with, before it looks for addresses.
+///
+/// # Errors
+/// [`TransportError::NoRelay`] when only a relay may be used and none is among them.
+pub(super) async fn add_servers(
+    pc: &dyn PeerConnection,
+    config: &TransportConfig,
+    granted: &[IceServer],
+) -> Result<(), TransportError> {
+    let all: Vec<_> = config.ice_servers.iter().chain(granted).cloned().collect();
+    let servers = ice_servers(config, &all);
+    check_relay(config.path_policy, &servers)?;
+    if granted.is_empty() {
+        return Ok(());
+    }
+    pc.set_configuration(configuration(config.path_policy, servers, Vec::new())).await.map_err(super::setup)
+}
+
+fn configuration(
+    policy: PathPolicy,
+    servers: Vec<RTCIceServer>,
+    certificates: Vec<RTCCertificate>,
+) -> RTCConfiguration {
+    RTCConfigurationBuilder::default()
+        .with_ice_servers(servers)
+        .with_ice_transport_policy(match policy {
+            PathPolicy::RelayOnly => RTCIceTransportPolicy::Relay,
+            PathPolicy::Any | PathPolicy::DirectOnly => RTCIceTransportPolicy::All,
+        })
+        .with_certificates(certificates)
+        .build()
 }
 
 fn certificate(provider: &dyn RTCCryptoProvider) -> Result<RTCCertificate, Error> {
@@ -120,11 +151,8 @@ fn engine(
         .build()
 }
 
-/// The servers the library can speak to, as far as the policy allows them.
-///
-/// # Errors
-/// [`TransportError::Setup`] when only a relay may be used and none is left.
-fn ice_servers(config: &TransportConfig) -> Result<Vec<RTCIceServer>, TransportError> {
+/// Those of `servers` that the library can speak to, as far as the policy allows them.
+fn ice_servers(config: &TransportConfig, servers: &[IceServer]) -> Vec<RTCIceServer> {
     let may_use = |url: &String| match Url::parse_url(url) {
         Ok(parsed) => match (parsed.scheme, parsed.proto) {
             (SchemeType::Stun, _) => true,
@@ -136,8 +164,7 @@ fn ice_servers(config: &TransportConfig) -> Result<Vec<RTCIceServer>, TransportE
             false
         }
     };
-    let servers: Vec<_> = config
-        .ice_servers
+    servers
         .iter()
         .map(|server| RTCIceServer {
             urls: server.urls.iter().filter(|url| may_use(url)).cloned().collect(),
@@ -145,12 +172,22 @@ fn ice_servers(config: &TransportConfig) -> Result<Vec<RTCIceServer>, TransportE
             credential: server.credential.clone(),
         })
         .filter(|server| !server.urls.is_empty())
-        .collect();
-    let is_relay = |url: &String| url.starts_with("turn");
-    if config.path_policy == PathPolicy::RelayOnly && !servers.iter().any(|server| server.urls.iter().any(is_relay)) {
-        return Err(TransportError::Setup("only a relay may be used, and there is none that can be".to_owned()));
+        .collect()
+}
+
+fn place_of_a_relay() -> RTCIceServer {
+    RTCIceServer {
+        urls: vec!["turn:localhost".to_owned()],
+        username: "nobody".to_owned(),
+        credential: "none".to_owned(),
     }
-    Ok(servers)
+}
+
+/// # Errors
+/// [`TransportError::NoRelay`] when only a relay may be used and none is among the servers.
+fn check_relay(policy: PathPolicy, servers: &[RTCIceServer]) -> Result<(), TransportError> {
+    let has_relay = servers.iter().any(|server| server.urls.iter().any(|url| url.starts_with("turn")));
+    if policy == PathPolicy::RelayOnly && !has_relay { Err(TransportError::NoRelay) } else { Ok(()) }
 }
 
 /// The SCTP receive window, in bytes. Larger than the socket buffer it invites bursts that the kernel then drops: with the
@@ -211,7 +248,6 @@ const PACKET_OVERHEAD_BYTES: u32 = 37 + 8 + 40;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::config::IceServer;
 
     #[track_caller]
     fn check_packets(config: &TransportConfig, mtus: &[Option<u32>], expected: u32) {
@@ -245,13 +281,15 @@ mod tests {
                 path_policy,
                 ..TransportConfig::default()
             };
-            ice_servers(&config).map(|servers| servers.into_iter().flat_map(|server| server.urls).collect::<Vec<_>>())
+            let servers = ice_servers(&config, &config.ice_servers);
+            let checked = check_relay(path_policy, &servers);
+            checked.map(|()| servers.into_iter().flat_map(|server| server.urls).collect::<Vec<_>>())
         };
         let all = ["stun:a", "stuns:b", "turn:c", "turns:d", "http://e", "turn:f?transport=tcp", "stun:", ""];
         assert_eq!(servers(&all, PathPolicy::Any).unwrap(), ["stun:a", "turn:c"]);
         assert_eq!(servers(&all, PathPolicy::DirectOnly).unwrap(), ["stun:a"]);
         assert_eq!(servers(&all, PathPolicy::RelayOnly).unwrap(), ["stun:a", "turn:c"]);
         assert!(servers(&["turns:d"], PathPolicy::Any).unwrap().is_empty());
-        assert!(matches!(servers(&["stun:a", "turns:d"], PathPolicy::RelayOnly), Err(TransportError::Setup(_))));
+        assert!(matches!(servers(&["stun:a", "turns:d"], PathPolicy::RelayOnly), Err(TransportError::NoRelay)));
     }
 }

@@ -15,6 +15,10 @@ pub(crate) struct TestServer {
 
 impl TestServer {
     pub(crate) fn start() -> Self {
+        Self::with(Config::default())
+    }
+
+    pub(crate) fn with(config: Config) -> Self {
         let (told, address) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = thread::spawn(move || {
@@ -22,7 +26,7 @@ impl TestServer {
             runtime.block_on(async {
                 let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
                 told.send(listener.local_addr().unwrap()).unwrap();
-                let server = Server::new(Config::default()).unwrap();
+                let server = Server::new(config).unwrap();
                 // Dropping the other end is the way to end it.
                 server.serve([listener], async { drop(stopped.await) }).await;
             });

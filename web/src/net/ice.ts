@@ -1,13 +1,21 @@
 // The reflectors and relays that the server recommends.
 
+import type { ServerMessage } from "../protocol/envelope.ts";
 import { asArray, asObject, asString, field, optional } from "../protocol/json.ts";
 
+/** How a connection looks for addresses. */
+export interface Ice {
+  readonly servers: readonly RTCIceServer[];
+  /** Whether the server gives access to a relay once the two sides have paired. */
+  readonly hasRelay: boolean;
+}
+
 /** A server that does not describe itself is no reason to stop: two devices on one network need none. */
-export async function fetchIceServers(): Promise<RTCIceServer[]> {
+export async function fetchIce(): Promise<Ice> {
   try {
     const response = await fetch("/api/config", { cache: "no-store" });
     const config = asObject(await response.json());
-    return asArray(field(config, "ice_servers") ?? []).map((value) => {
+    const servers = asArray(field(config, "ice_servers") ?? []).map((value) => {
       const server = asObject(value);
       const username = optional(field(server, "username"), asString);
       const credential = optional(field(server, "credential"), asString);
@@ -17,7 +25,16 @@ export async function fetchIceServers(): Promise<RTCIceServer[]> {
         ...(credential === undefined ? {} : { credential }),
       };
     });
+    return { servers, hasRelay: field(config, "relay") === true };
   } catch {
-    return [];
+    return NO_ICE;
   }
 }
+
+/** The relay that the server grants, if it has an address here. */
+export function granted(message: ServerMessage & { type: "turn" }): RTCIceServer[] {
+  const { urls, username, credential } = message;
+  return urls.length > 0 ? [{ urls: [...urls], username, credential }] : [];
+}
+
+export const NO_ICE: Ice = { servers: [], hasRelay: false };

@@ -9,6 +9,7 @@ import type { HostPairing } from "../protocol/pairing/host.ts";
 import type { Input, Output } from "../protocol/pairing/messages.ts";
 import type { PasswordCost, StretchedPassword } from "../protocol/password.ts";
 import { bind } from "./bind.ts";
+import type { Ice } from "./ice.ts";
 import { Peer } from "./peer.ts";
 
 /** What a pairing needs of its surroundings. */
@@ -19,6 +20,8 @@ export interface PairingHost {
   askPassword(attemptsLeft: number, salt: Bytes, cost: PasswordCost): Promise<StretchedPassword>;
   confirm(digits: string): Promise<boolean>;
   wrongPassword(attemptsLeft: number): void;
+  /** Asks the server for access to its relay; the answer goes to `begin`. */
+  askForRelay(): void;
   /** The host counts a proof before anything is sent on. */
   judged?(error: PairingError): void;
 }
@@ -37,10 +40,17 @@ export class Pairing {
   #openTimer: ReturnType<typeof setTimeout> | undefined;
   #resolve!: (peer: Peer) => void;
   #reject!: (failure: Error) => void;
+  #relayTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether the search for addresses may begin, and whether it has. */
+  #isBeginning: boolean;
+  #isBegun: boolean;
+  /** The host's answer, and what came after it, until then. */
+  #answer: string | undefined;
+  readonly #waiting: (() => Promise<void>)[] = [];
   /** What the stack is told, in its order. */
   #stack: Promise<void> = Promise.resolve();
 
-  constructor(machine: GuestPairing | HostPairing, isGuest: boolean, iceServers: RTCIceServer[], host: PairingHost) {
+  constructor(machine: GuestPairing | HostPairing, isGuest: boolean, ice: Ice, host: PairingHost) {
     this.#machine = machine;
     this.#isGuest = isGuest;
     this.#host = host;
@@ -48,7 +58,7 @@ export class Pairing {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.#peer = new Peer(iceServers, {
+    this.#peer = new Peer(ice, {
       candidate: (candidate) => this.feed({ t: "local_candidate", candidate }),
       open: () => {
         this.#isOpen = true;
@@ -56,6 +66,8 @@ export class Pairing {
       },
       failed: () => this.fail(new Failure({ t: "no_path" })),
     });
+    this.#isBegun = this.#isBeginning = !ice.hasRelay;
+    if (ice.hasRelay) host.askForRelay();
     if (isGuest) this.#later(async () => this.feed({ t: "local_description", sdp: await this.#peer.offer() }));
     this.#carryOut();
   }
@@ -63,6 +75,20 @@ export class Pairing {
   /** Whether both sides are proven, so that the server is needed for late candidates only. */
   get isPaired(): boolean {
     return this.#keys !== undefined;
+  }
+
+  /** Looks for addresses, with the relay that the server grants once both sides are proven. */
+  begin(relay: readonly RTCIceServer[]): void {
+    clearTimeout(this.#relayTimer);
+    if (this.#isBeginning || this.#isOver) return;
+    this.#isBeginning = true;
+    this.#later(async () => {
+      await this.#peer.begin(relay);
+      this.#isBegun = true;
+      const answer = this.#answer;
+      if (answer !== undefined) await this.#peer.acceptAnswer(answer);
+      for (const work of this.#waiting.splice(0)) await work();
+    });
   }
 
   feed(input: Input): void {
@@ -96,6 +122,7 @@ export class Pairing {
     this.#isOver = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#openTimer);
+    clearTimeout(this.#relayTimer);
   }
 
   #carryOut(): void {
@@ -121,7 +148,7 @@ export class Pairing {
         this.#later(() => this.#describe(output.sdp.text));
         break;
       case "remote_candidate":
-        this.#later(() => this.#peer.addCandidate(output.candidate));
+        this.#whenBegun(() => this.#peer.addCandidate(output.candidate));
         break;
       case "ask_password":
         void this.#host
@@ -137,6 +164,7 @@ export class Pairing {
       case "paired":
         this.#keys = output.keys;
         this.#openTimer = setTimeout(() => this.fail(new Failure({ t: "no_path" })), OPEN_MAX);
+        this.#relayTimer = setTimeout(() => this.begin([]), RELAY_MAX);
         this.#host.paired();
         this.#bindWhenReady();
         break;
@@ -145,8 +173,14 @@ export class Pairing {
 
   /** Hands the peer's description to the stack: a guest has its answer now, a host makes one. */
   async #describe(sdp: string): Promise<void> {
-    if (this.#isGuest) await this.#peer.acceptAnswer(sdp);
+    if (this.#isGuest && this.#isBegun) await this.#peer.acceptAnswer(sdp);
+    else if (this.#isGuest) this.#answer = sdp;
     else this.feed({ t: "local_description", sdp: await this.#peer.answer(sdp) });
+  }
+
+  #whenBegun(work: () => Promise<void>): void {
+    if (this.#isBegun) this.#later(work);
+    else this.#waiting.push(work);
   }
 
   #later(work: () => Promise<void>): void {
@@ -168,6 +202,9 @@ export class Pairing {
     );
   }
 }
+
+/** How long the server may take to give access to its relay: it has all that it needs by then. */
+const RELAY_MAX = 3_000;
 
 /** How long the search for a path may take once both sides are proven. */
 const OPEN_MAX = 30_000;

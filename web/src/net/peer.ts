@@ -7,6 +7,7 @@ import { utf8, type Bytes } from "../protocol/bytes.ts";
 import type { Connection } from "../protocol/keys.ts";
 import { DATA_PAYLOAD_BYTES } from "../protocol/limits.ts";
 import { HEADER_BYTES } from "../protocol/data_frame.ts";
+import type { Ice } from "./ice.ts";
 import { parseSdp, type Candidate, type SdpKind } from "../protocol/sdp.ts";
 
 /** What arrives. */
@@ -45,8 +46,13 @@ export class Peer {
   #isOver = false;
   #patience: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(iceServers: RTCIceServer[], dial: DialHandler) {
-    this.#pc = new RTCPeerConnection({ iceServers });
+  readonly #ice: Ice;
+  /** Our description, which has been said but not acted on: the search for addresses waits for the relay. */
+  #described: RTCSessionDescriptionInit | undefined;
+
+  constructor(ice: Ice, dial: DialHandler) {
+    this.#pc = new RTCPeerConnection({ iceServers: [...ice.servers] });
+    this.#ice = ice;
     this.#dial = dial;
     this.#ctl = this.#lane("ctl", 0);
     this.#data = this.#lane("data", 1);
@@ -77,14 +83,27 @@ export class Peer {
   }
 
   async offer(): Promise<string> {
-    await this.#pc.setLocalDescription(await this.#pc.createOffer());
-    return this.#pc.localDescription?.sdp ?? "";
+    return this.#describe(await this.#pc.createOffer());
   }
 
   async answer(offer: string): Promise<string> {
     await this.#pc.setRemoteDescription({ type: "offer", sdp: offer });
-    await this.#pc.setLocalDescription(await this.#pc.createAnswer());
-    return this.#pc.localDescription?.sdp ?? "";
+    return this.#describe(await this.#pc.createAnswer());
+  }
+
+  async #describe(description: RTCSessionDescriptionInit): Promise<string> {
+    this.#described = description;
+    if (!this.#ice.hasRelay) await this.begin([]);
+    return description.sdp ?? "";
+  }
+
+  /** Looks for addresses, with the help of the relay if one was granted. Does nothing the second time. */
+  async begin(relay: readonly RTCIceServer[]): Promise<void> {
+    const description = this.#described;
+    if (!description) return;
+    this.#described = undefined;
+    if (relay.length > 0) this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), iceServers: [...this.#ice.servers, ...relay] });
+    await this.#pc.setLocalDescription(description);
   }
 
   async acceptAnswer(answer: string): Promise<void> {

@@ -56,6 +56,7 @@ export type ServerMessage =
   | { readonly type: "ended"; readonly room: string; readonly why: Why }
   | {
       readonly type: "turn";
+      readonly cid?: number | undefined;
       readonly urls: readonly string[];
       readonly username: string;
       readonly credential: string;
@@ -93,7 +94,9 @@ export function decodeServerMessage(text: string): ServerMessage {
     case "turn": {
       const urls = asArray(get("urls")).map(asString);
       const [username, credential] = [asString(get("username")), asString(get("credential"))];
-      return { type: "turn", urls, username, credential, ttl: u32(get("ttl")) };
+      const counterpart = optional(get("cid"), u32);
+      const named = counterpart === undefined ? {} : { cid: counterpart };
+      return { type: "turn", ...named, urls, username, credential, ttl: u32(get("ttl")) };
     }
     case "error": {
       const [named, after] = [optional(get("room"), room), optional(get("retry_after"), u32)];

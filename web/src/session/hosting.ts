@@ -2,7 +2,7 @@
 // guest.
 
 import { Failure } from "../failure.ts";
-import { fetchIceServers } from "../net/ice.ts";
+import { fetchIce, granted, NO_ICE } from "../net/ice.ts";
 import { Pairing, type PairingHost } from "../net/pair.ts";
 import type { Peer } from "../net/peer.ts";
 import { random } from "../net/random.ts";
@@ -62,7 +62,7 @@ export class Hosting {
   #codeRoom: Room = { isOpen: false };
   #linkRoom: Room = { isOpen: false };
   #signaling: Signaling | undefined;
-  #iceServers: RTCIceServer[] = [];
+  #ice = NO_ICE;
   #paired = 0;
   #isOver = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -73,7 +73,7 @@ export class Hosting {
   }
 
   async start(): Promise<void> {
-    this.#iceServers = await fetchIceServers();
+    this.#ice = await fetchIce();
     try {
       await this.#connect();
     } catch {
@@ -156,8 +156,10 @@ export class Hosting {
           this.#handler.failed(new Failure({ t: "refused", code: message.code, retryAfter: message.retry_after }));
         }
         break;
-      case "joined":
       case "turn":
+        this.#guests.get(message.cid ?? 0)?.pairing.begin(granted(message));
+        break;
+      case "joined":
       case "need_pow":
         break;
     }
@@ -211,7 +213,8 @@ export class Hosting {
       drawEntropy(random),
       performance.now(),
     );
-    const pairing = new Pairing(machine, false, this.#iceServers, {
+    const pairing = new Pairing(machine, false, this.#ice, {
+      askForRelay: () => this.#say({ type: "turn", cid }),
       send: (body) => this.#say({ type: "to", cid, body }),
       paired: () => {
         this.#paired++;

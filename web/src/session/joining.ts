@@ -1,7 +1,7 @@
 // The side that joins a share with a code or link.
 
 import { Failure } from "../failure.ts";
-import { fetchIceServers } from "../net/ice.ts";
+import { fetchIce, granted, type Ice } from "../net/ice.ts";
 import { Pairing, type PairingHost } from "../net/pair.ts";
 import type { Peer } from "../net/peer.ts";
 import { random } from "../net/random.ts";
@@ -41,10 +41,10 @@ export class Joining {
   /** Joins; the connection that comes out is bound to the pairing. Throws `Failure`. */
   async run(): Promise<Peer> {
     this.#handler.step("server");
-    const iceServers = fetchIceServers();
+    const ice = fetchIce();
     try {
       await this.#enter();
-      const pairing = this.#pair(await iceServers);
+      const pairing = this.#pair(await ice);
       return await pairing.done;
     } finally {
       this.#signaling?.close();
@@ -87,12 +87,15 @@ export class Joining {
             fail(new Failure({ t: "peer_left", why: message.why }));
             break;
           case "error":
-            fail(new Failure({ t: "refused", code: message.code, retryAfter: message.retry_after }));
+            if (message.code === "no_relay") this.#pairing?.begin([]);
+            else fail(new Failure({ t: "refused", code: message.code, retryAfter: message.retry_after }));
+            break;
+          case "turn":
+            this.#pairing?.begin(granted(message));
             break;
           case "created":
           case "peer":
           case "ended":
-          case "turn":
           case "need_pow":
             break;
         }
@@ -104,12 +107,13 @@ export class Joining {
     if (this.#isStopped) throw new Failure({ t: "stopped" });
   }
 
-  #pair(iceServers: RTCIceServer[]): Pairing {
+  #pair(ice: Ice): Pairing {
     this.#handler.step("pairing");
     const machine = new GuestPairing(this.#secret, { shortNumber: false }, drawEntropy(random), performance.now());
     this.#machine = machine;
-    this.#pairing = new Pairing(machine, true, iceServers, {
+    this.#pairing = new Pairing(machine, true, ice, {
       send: (body) => this.#signaling?.say({ type: "to", body }),
+      askForRelay: () => this.#signaling?.say({ type: "turn" }),
       paired: () => this.#handler.step("connecting"),
       askPassword: this.#handler.askPassword,
       confirm: this.#handler.confirm,

@@ -1,0 +1,372 @@
+//! The server's UDP sockets: STUN, and the relay with a socket for each of its allocations.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{sleep, sleep_until};
+
+use crate::relay::{AllocationId, Client, Output, Relay, Time};
+use crate::stun::{Message, reflect};
+
+/// Opens a UDP socket; on an IPv6 address for IPv6 only, so that its IPv4 twin can be opened as well.
+pub(crate) fn open(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // A smaller buffer is what the system gives; bursts are lost then, and sent again.
+    let _ = socket.set_recv_buffer_size(BUFFER_BYTES).and_then(|()| socket.set_send_buffer_size(BUFFER_BYTES));
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    UdpSocket::from_std(socket.into())
+}
+
+/// Whether an address is one of this machine: only such can be bound.
+pub(crate) fn is_own(ip: IpAddr) -> bool {
+    std::net::UdpSocket::bind((ip, 0)).is_ok()
+}
+
+/// Where the relay's sockets are, as peers see them.
+#[derive(Debug, Clone)]
+pub(crate) struct RelayPlace {
+    /// The public addresses, where they are not those of the interfaces.
+    pub(crate) addresses: Vec<IpAddr>,
+    /// The ports.
+    pub(crate) ports: RangeInclusive<u16>,
+}
+
+/// The sockets and the relay.
+#[derive(Debug)]
+pub(crate) struct Udp {
+    sockets: Vec<UdpSocket>,
+    relay: Option<Mutex<State>>,
+    deadline_changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    relay: Relay,
+    place: RelayPlace,
+    open: HashMap<AllocationId, Relayed>,
+}
+
+/// The socket of an allocation, and the task that reads from it.
+#[derive(Debug)]
+struct Relayed {
+    socket: Arc<UdpSocket>,
+    reader: AbortHandle,
+}
+
+impl Drop for Relayed {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+impl Udp {
+    pub(crate) fn new(sockets: Vec<UdpSocket>, relay: Option<(Relay, RelayPlace)>) -> Self {
+        let state = |(relay, place)| Mutex::new(State { relay, place, open: HashMap::new() });
+        Self { sockets, relay: relay.map(state), deadline_changed: Notify::new() }
+    }
+
+    /// Answers until it is dropped.
+    pub(crate) async fn serve(self) {
+        let udp = Arc::new(self);
+        let mut tasks = JoinSet::new();
+        for socket in 0..udp.sockets.len() {
+            let udp = udp.clone();
+            tasks.spawn(async move { udp.listen(socket).await });
+        }
+        let _closing = Closing(udp.clone());
+        udp.keep_time().await;
+    }
+
+    async fn listen(self: Arc<Self>, socket: usize) {
+        let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+        loop {
+            if let Some((datagram, address)) = receive(&self.sockets[socket], &mut buffer).await {
+                self.take_in(Client { socket, address }, datagram);
+            }
+        }
+    }
+
+    fn take_in(self: &Arc<Self>, from: Client, datagram: &[u8]) {
+        match Message::parse(datagram).and_then(|message| reflect(&message, from.address)) {
+            Some(answer) => self.answer(from, &answer),
+            None => self.feed(|relay, now| relay.handle_client(from, datagram, now)),
+        }
+    }
+
+    fn answer(&self, to: Client, bytes: &[u8]) {
+        // A full buffer drops the datagram, as a full link would.
+        let _ = self.sockets[to.socket].try_send_to(bytes, to.address);
+    }
+
+    fn feed(self: &Arc<Self>, input: impl FnOnce(&mut Relay, Time)) {
+        let Some(mut state) = self.lock() else { return };
+        let before = state.relay.poll_timeout();
+        input(&mut state.relay, now());
+        while let Some(output) = state.relay.next_output() {
+            self.perform(&mut state, output);
+        }
+        // What is later than before is looked for when the time before has come.
+        if state.relay.poll_timeout().is_some_and(|at| before.is_none_or(|before| at < before)) {
+            self.deadline_changed.notify_one();
+        }
+    }
+
+    fn perform(self: &Arc<Self>, state: &mut State, output: Output) {
+        match output {
+            Output::Answer { to, bytes } => self.answer(to, &bytes),
+            Output::Forward { from, to, bytes } => {
+                if let Some(relayed) = state.open.get(&from) {
+                    let _ = relayed.socket.try_send_to(&bytes, to);
+                }
+            }
+            Output::Open { id, is_v6, client } => {
+                let opened = state.place.open(is_v6, client);
+                if let Err(error) = &opened {
+                    tracing::warn!(%error, "no socket for the relay");
+                }
+                let relayed = opened.ok().map(|(socket, address)| {
+                    let socket = Arc::new(socket);
+                    let reader = tokio::spawn(self.clone().read(id, socket.clone())).abort_handle();
+                    state.open.insert(id, Relayed { socket, reader });
+                    address
+                });
+                state.relay.opened(id, relayed, now());
+            }
+            Output::Close(id) => {
+                state.open.remove(&id);
+            }
+        }
+    }
+
+    /// Reads what peers send to an allocation.
+    async fn read(self: Arc<Self>, id: AllocationId, socket: Arc<UdpSocket>) {
+        let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+        loop {
+            if let Some((datagram, from)) = receive(&socket, &mut buffer).await {
+                self.feed(|relay, now| relay.handle_peer(id, from, datagram, now));
+            }
+        }
+    }
+
+    /// Tells the relay what time it is, whenever it wants to know. Never returns.
+    async fn keep_time(self: &Arc<Self>) {
+        loop {
+            let deadline = self.lock().and_then(|state| state.relay.poll_timeout());
+            let reached = async {
+                match deadline {
+                    Some(deadline) => sleep_until(deadline.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = reached => self.feed(|relay, now| relay.handle_timeout(now)),
+                () = self.deadline_changed.notified() => {}
+            }
+        }
+    }
+
+    fn lock(&self) -> Option<MutexGuard<'_, State>> {
+        self.relay.as_ref().map(|relay| relay.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Closes the relay's sockets when the server ends; their readers hold the server otherwise.
+struct Closing(Arc<Udp>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        if let Some(mut state) = self.0.lock() {
+            state.open.clear();
+        }
+    }
+}
+
+impl RelayPlace {
+    /// Opens a socket for a client; also says which address its peers see.
+    fn open(&self, is_v6: bool, client: SocketAddr) -> io::Result<(UdpSocket, SocketAddr)> {
+        let any: IpAddr = if is_v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+        let configured = self.addresses.iter().copied().find(|ip| ip.is_ipv6() == is_v6);
+        let ip = configured.map_or_else(|| towards(is_v6, client), Ok)?;
+        let mut last = io::ErrorKind::AddrNotAvailable.into();
+        for _ in 0..PORTS_TRIED_MAX {
+            match open(SocketAddr::new(any, self.draw_port()?)) {
+                Ok(socket) => {
+                    let port = socket.local_addr()?.port();
+                    return Ok((socket, SocketAddr::new(ip, port)));
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// A port of the range that others cannot foresee.
+    fn draw_port(&self) -> io::Result<u16> {
+        let drawn = getrandom::u32().map_err(io::Error::other)?;
+        let count = u32::from(self.ports.end() - self.ports.start()) + 1;
+        Ok(self.ports.start() + u16::try_from(drawn % count).unwrap_or(0))
+    }
+}
+
+/// This machine's address of a family, as a client sees it.
+fn towards(is_v6: bool, client: SocketAddr) -> io::Result<IpAddr> {
+    let client = crate::stun::canonical(client);
+    let somewhere = if is_v6 { SOMEWHERE_V6 } else { SOMEWHERE_V4 };
+    let there = if client.is_ipv6() == is_v6 { client } else { SocketAddr::new(somewhere, 9) };
+    let any: IpAddr = if is_v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+    // Connecting a datagram socket sends nothing: it only asks the kernel which address would be used.
+    let probe = std::net::UdpSocket::bind((any, 0))?;
+    probe.connect(there)?;
+    Ok(probe.local_addr()?.ip())
+}
+
+/// Waits for a datagram; `None` for one that is longer than any of WebRTC, or that failed.
+async fn receive<'a>(socket: &UdpSocket, buffer: &'a mut [u8]) -> Option<(&'a [u8], SocketAddr)> {
+    match socket.recv_from(buffer).await {
+        Ok((length, from)) if length < buffer.len() => Some((&buffer[..length], from)),
+        Ok(_) => None,
+        Err(_) => {
+            sleep(ERROR_PAUSE).await;
+            None
+        }
+    }
+}
+
+fn now() -> Time {
+    Time { at: Instant::now(), wall: SystemTime::now() }
+}
+
+/// An address out there; no packet ever goes to it.
+const SOMEWHERE_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+const SOMEWHERE_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+
+/// What bursts may wait in a socket; the usual 208 KiB lose packets at a few hundred Mbit/s.
+const BUFFER_BYTES: usize = 4 << 20;
+
+/// Longer than what fits a packet of any usual network.
+const DATAGRAM_BYTES_MAX: usize = 4096;
+
+/// How long a socket rests that reports an error, so that a lasting one does not spin.
+const ERROR_PAUSE: Duration = Duration::from_millis(10);
+
+/// How many ports are tried for one allocation.
+const PORTS_TRIED_MAX: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::limits::RelayLimits;
+    use crate::relay::RelaySetup;
+    use crate::relay::credentials::{RelaySecret, long_term_key};
+    use crate::stun::{Writer, attribute, kind};
+
+    const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    /// A server on loopback, with a relay; ends when the set is dropped.
+    fn start() -> (SocketAddr, JoinSet<()>) {
+        let socket = open(SocketAddr::new(LOCALHOST, 0)).unwrap();
+        let address = socket.local_addr().unwrap();
+        let (limits, secret) = (RelayLimits::default(), RelaySecret::new(b"north"));
+        let relay = Relay::new(RelaySetup { limits, secret, nonce_key: [1; 32], allowed: Vec::new(), is_own });
+        let place = RelayPlace { addresses: Vec::new(), ports: crate::config::RELAY_PORTS };
+        let mut running = JoinSet::new();
+        running.spawn(Udp::new(vec![socket], Some((relay, place))).serve());
+        (address, running)
+    }
+
+    struct TestClient {
+        socket: UdpSocket,
+        username: String,
+        key: [u8; 16],
+        nonce: String,
+    }
+
+    impl TestClient {
+        async fn connect(server: SocketAddr, session: &str) -> Self {
+            let socket = UdpSocket::bind((LOCALHOST, 0)).await.unwrap();
+            socket.connect(server).await.unwrap();
+            let credential = RelaySecret::new(b"north").issue(session, SystemTime::now());
+            let key = long_term_key(&credential.username, "p2pshare", &credential.password);
+            Self { socket, username: credential.username, key, nonce: String::new() }
+        }
+
+        async fn exchange(&self, datagram: &[u8]) -> Vec<u8> {
+            self.socket.send(datagram).await.unwrap();
+            self.hear().await
+        }
+
+        async fn hear(&self) -> Vec<u8> {
+            let mut buffer = vec![0; 2048];
+            let heard = timeout(Duration::from_secs(20), self.socket.recv(&mut buffer)).await;
+            let length = heard.expect("the server answers").unwrap();
+            buffer.truncate(length);
+            buffer
+        }
+
+        async fn ask(&self, kind: u16, number: u8, write: impl FnOnce(Writer) -> Writer) -> Vec<u8> {
+            let request = write(Writer::new(kind, [number; 12]))
+                .attribute(attribute::USERNAME, self.username.as_bytes())
+                .attribute(attribute::REALM, b"p2pshare")
+                .attribute(attribute::NONCE, self.nonce.as_bytes());
+            self.exchange(&request.finish(Some(&self.key))).await
+        }
+
+        async fn allocate(&mut self) -> SocketAddr {
+            let refusal = self.exchange(&Writer::new(kind::ALLOCATE, [1; 12]).finish(None)).await;
+            self.nonce = Message::parse(&refusal).unwrap().text(attribute::NONCE).unwrap().to_owned();
+            let udp = |w: Writer| w.attribute(attribute::REQUESTED_TRANSPORT, &[17, 0, 0, 0]);
+            let answer = self.ask(kind::ALLOCATE, 2, udp).await;
+            let answer = Message::parse(&answer).unwrap();
+            answer.addresses(attribute::XOR_RELAYED_ADDRESS).next().unwrap().unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn stun_tells_a_client_its_address() {
+        let (server, _running) = start();
+        let client = TestClient::connect(server, "one").await;
+        let answer = client.exchange(&Writer::new(kind::BINDING, [1; 12]).finish(None)).await;
+        let seen = Message::parse(&answer).unwrap().addresses(attribute::XOR_MAPPED_ADDRESS).next().unwrap();
+        assert_eq!(seen, client.socket.local_addr().ok());
+    }
+
+    #[tokio::test]
+    async fn b_095_the_server_itself_and_what_else_runs_here_is_not_reached_and_a_neighbour_is() {
+        let (server, _running) = start();
+        let (mut ann, mut bob) = (TestClient::connect(server, "a").await, TestClient::connect(server, "b").await);
+        let (at_ann, at_bob) = (ann.allocate().await, bob.allocate().await);
+        let service = UdpSocket::bind((LOCALHOST, 0)).await.unwrap();
+        for peer in [server, service.local_addr().unwrap()] {
+            let refusal = ann.ask(kind::CREATE_PERMISSION, 3, |w| w.address(attribute::XOR_PEER_ADDRESS, peer)).await;
+            assert_eq!(Message::parse(&refusal).unwrap().kind(), kind::CREATE_PERMISSION | kind::ERROR, "{peer}");
+        }
+        ann.ask(kind::CREATE_PERMISSION, 4, |w| w.address(attribute::XOR_PEER_ADDRESS, at_bob)).await;
+        bob.ask(kind::CREATE_PERMISSION, 4, |w| w.address(attribute::XOR_PEER_ADDRESS, at_ann)).await;
+        let send = |to| Writer::new(kind::SEND_INDICATION, [5; 12]).address(attribute::XOR_PEER_ADDRESS, to);
+        // With the permission for a neighbour at the same address, the service is not reached either.
+        let astray = send(service.local_addr().unwrap()).attribute(attribute::DATA, b"astray").finish(None);
+        ann.socket.send(&astray).await.unwrap();
+        let indication = send(at_bob).attribute(attribute::DATA, b"hello").finish(None);
+        ann.socket.send(&indication).await.unwrap();
+        let heard = bob.hear().await;
+        assert_eq!(Message::parse(&heard).unwrap().attribute(attribute::DATA), Some(b"hello".as_slice()));
+        let mut buffer = [0; 16];
+        assert!(service.try_recv(&mut buffer).is_err(), "a datagram left");
+    }
+}
