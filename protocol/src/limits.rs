@@ -47,6 +47,12 @@ pub const WRITE_BACKLOG_BYTES_MAX: u64 = 16 << 20;
 /// How many bytes of chunks the sender holds in memory, read and not yet sent.
 pub const READ_AHEAD_BYTES: u64 = 8 << 20;
 
+/// How many bytes of chunks all senders of one share hold so, as long as that leaves each of them `READ_AHEAD_BYTES_MIN`.
+pub const READ_AHEAD_BYTES_SHARED: u64 = 24 << 20;
+
+/// What a sender may always hold: a chunk on its way out, and the next.
+pub const READ_AHEAD_BYTES_MIN: u64 = 2 << 20;
+
 /// How many bytes of a stream the sender reads beyond what was asked for.
 pub const STREAM_AHEAD_BYTES: u64 = 1 << 20;
 

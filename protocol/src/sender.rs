@@ -168,6 +168,11 @@ impl Sender {
         self.jobs.next_frame(payload_bytes).or_else(|| self.feed.as_mut()?.next_frame(payload_bytes))
     }
 
+    /// Takes note of how many senders the share has at the moment: their memory is bounded together.
+    pub fn share_memory_with(&mut self, senders: u32) {
+        self.jobs.share_with(senders);
+    }
+
     /// Whether `poll_data` would return a frame.
     #[must_use]
     pub fn has_data(&self) -> bool {

@@ -27,6 +27,7 @@ pub(super) async fn send(line: &mut Line, source: &Arc<Source>, context: &mut Co
         quic: QuicSetup::default(),
         accepted: None,
         moved: (0, 0),
+        sharers: 0,
     };
     loop {
         let lanes = Lanes::new(line.channel.sender(), sending.context.pace.clone());
@@ -50,12 +51,15 @@ struct Sending<'a> {
     accepted: Option<Instant>,
     /// Bytes and entries that the receiver's disk has confirmed.
     moved: (u64, u32),
+    /// How many senders the memory of this channel is shared among; 0 before that was looked at.
+    sharers: u32,
 }
 
 impl Sending<'_> {
     async fn run(&mut self, channel: &mut Channel, lanes: &Lanes) -> Result<Summary, Error> {
         let mut watch = LinkWatch::new(self.context, channel);
         loop {
+            self.share_memory(channel);
             let Some(deadline) = self.carry_out(lanes)? else { return Ok(self.summary(channel).await) };
             self.quic.settle(channel, lanes).await?;
             let input = tokio::select! {
@@ -81,6 +85,15 @@ impl Sending<'_> {
                 () = tokio::time::sleep_until(deadline.into()) => Input::TimedOut,
             };
             self.feed(input, lanes)?;
+        }
+    }
+
+    /// Keeps to this sender's part of what all that serve the same source may hold.
+    fn share_memory(&mut self, channel: &Channel) {
+        let senders = self.reader.readers();
+        if std::mem::replace(&mut self.sharers, senders) != senders {
+            self.machine.share_memory_with(senders);
+            channel.sender().keep_at_most(KEPT_BYTES_SHARED / senders.max(1) as usize);
         }
     }
 
@@ -113,6 +126,7 @@ impl Sending<'_> {
 
     fn reconnected(&mut self) {
         self.quic = QuicSetup::default();
+        self.sharers = 0;
         let reconnected = self.machine.handle_input(Input::Reconnected, Instant::now());
         debug_assert!(reconnected.is_ok(), "a machine that has not finished can always go on");
         self.context.events.report(Event::Reconnected(self.context.peer));
@@ -165,3 +179,7 @@ fn reason(error: ReadError) -> SkipReason {
         ReadError::Unreadable(_) | ReadError::NoSuchChunk | ReadError::Spent => SkipReason::Unreadable,
     }
 }
+
+/// What all senders of one source keep of what they sent until it is confirmed, in bytes: for a single one as much as its peer
+/// lets be on the way.
+const KEPT_BYTES_SHARED: usize = 40 << 20;

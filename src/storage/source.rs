@@ -8,7 +8,7 @@ mod walk;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use bytes::Bytes;
 use p2pshare_protocol::entry_path::EntryPath;
@@ -57,6 +57,8 @@ pub struct Source {
     contents: Vec<Content>,
     /// The directories that were given, or that hold the files that were given.
     trees: Vec<Tree>,
+    /// How many readers there are.
+    readers: AtomicU32,
 }
 
 /// Where the bytes of an entry come from.
@@ -123,7 +125,7 @@ impl Source {
     }
 
     fn single(offer: Offer, content: Content) -> Self {
-        Self { offer: Arc::new(offer), contents: vec![content], trees: Vec::new() }
+        Self { offer: Arc::new(offer), contents: vec![content], trees: Vec::new(), readers: AtomicU32::new(0) }
     }
 
     fn content(&self, entry: EntryId) -> Option<&Content> {

@@ -269,6 +269,15 @@ impl ChannelSender {
         }
     }
 
+    /// Bounds what is kept of sent file data until the peer has confirmed it, in bytes; 4 MiB at least.
+    pub fn keep_at_most(&self, bytes: usize) {
+        match &self.0 {
+            SenderKind::Webrtc(sender) => sender.keep_at_most(bytes),
+            // They keep nothing.
+            SenderKind::Memory(_) | SenderKind::Tunnel(_) => {}
+        }
+    }
+
     /// Most bytes of payload that [`send_data`](Self::send_data) may be given on this connection.
     pub fn max_payload_bytes(&self) -> usize {
         match &self.0 {

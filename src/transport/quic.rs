@@ -94,6 +94,8 @@ pub(super) struct Plane {
     sending: tokio::sync::Mutex<Sending>,
     receiving: Mutex<Receiving>,
     credentials: OnceLock<Option<Credentials>>,
+    /// Bytes of frames that may wait for being confirmed.
+    kept_max: Arc<AtomicUsize>,
     /// The connection in use.
     quic: watch::Sender<Option<noq::Connection>>,
     /// Until when QUIC is expected to come up; `None` when it has, or is not expected to.
@@ -124,6 +126,7 @@ impl Plane {
             sending: tokio::sync::Mutex::new(Sending::new(lane.clone())),
             receiving: Mutex::new(Receiving { messages: Some(messages), started: None, delivery: None }),
             credentials: OnceLock::new(),
+            kept_max: Arc::new(AtomicUsize::new(usize::MAX)),
             quic: watch::Sender::new(None),
             awaited: watch::Sender::new(None),
             early_bytes: AtomicUsize::new(0),
@@ -205,6 +208,11 @@ impl Plane {
         started.handover.hear(message, delivery.as_deref())
     }
 
+    /// Bounds what is kept of sent frames until the peer has confirmed them.
+    pub(super) fn keep_at_most(&self, bytes: usize) {
+        self.kept_max.store(bytes.max(KEPT_BYTES_MIN), Ordering::Relaxed);
+    }
+
     /// What carries file data at the moment.
     pub(super) fn carries(&self) -> DataPlane {
         if self.quic.borrow().is_some() { DataPlane::Quic } else { DataPlane::DataChannel }
@@ -262,6 +270,9 @@ const AWAIT_MAX: Duration = Duration::from_secs(1);
 
 /// What the data channel takes meanwhile: a first flight of packets, so that what is small arrives no later than without QUIC.
 const EARLY_BYTES: usize = 16 << 10;
+
+/// What may always be kept: the unfinished stream, which cannot be confirmed, is never all of it.
+const KEPT_BYTES_MIN: usize = 4 << 20;
 
 impl std::fmt::Debug for Plane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

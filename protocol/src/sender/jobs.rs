@@ -8,7 +8,9 @@ use bytes::Bytes;
 use crate::data_frame::DataFrame;
 use crate::error::Violation;
 use crate::hash::{Hash, chunk_count, chunk_range};
-use crate::limits::{CHUNK_BYTES, JOBS_MAX, READ_AHEAD_BYTES, READ_AHEAD_CHUNKS};
+use crate::limits::{
+    CHUNK_BYTES, JOBS_MAX, READ_AHEAD_BYTES, READ_AHEAD_BYTES_MIN, READ_AHEAD_BYTES_SHARED, READ_AHEAD_CHUNKS,
+};
 use crate::offer::{EntryId, EntryKind, Offer};
 
 /// Ranges in the order of the requests, each within one chunk, and a small store of chunks.
@@ -22,6 +24,7 @@ pub(super) struct Jobs {
     verify: VecDeque<(EntryId, u64)>,
     store: HashMap<(EntryId, u64), Slot>,
     store_bytes: u64,
+    store_bytes_max: u64,
     /// The chunks that are ready, oldest first, to make room from.
     ready: VecDeque<(EntryId, u64)>,
     /// Hashes to be sent: of chunks whose data begins to leave, or whose hash was asked for by itself.
@@ -63,11 +66,18 @@ impl Jobs {
             verify: VecDeque::new(),
             store: HashMap::new(),
             store_bytes: 0,
+            store_bytes_max: READ_AHEAD_BYTES,
             ready: VecDeque::new(),
             announcements: Vec::new(),
             ahead: None,
             upcoming: VecDeque::new(),
         }
+    }
+
+    /// Holds only a part of what all senders of a share may.
+    pub(super) fn share_with(&mut self, senders: u32) {
+        let part = READ_AHEAD_BYTES_SHARED / u64::from(senders.max(1));
+        self.store_bytes_max = part.clamp(READ_AHEAD_BYTES_MIN, READ_AHEAD_BYTES);
     }
 
     /// Sets what may be read ahead: the accepted entries in order, which is how receivers ask.
@@ -239,7 +249,7 @@ impl Jobs {
     }
 
     fn has_room(&self) -> bool {
-        self.store_bytes < READ_AHEAD_BYTES && self.store.len() < READ_AHEAD_CHUNKS
+        self.store_bytes < self.store_bytes_max && self.store.len() < READ_AHEAD_CHUNKS
     }
 
     fn chunk_len(&self, (entry, chunk): (EntryId, u64)) -> u64 {

@@ -71,10 +71,13 @@ pub struct ChunkRead {
 pub struct Reader {
     requests: mpsc::Sender<ReadRequest>,
     done: tokio_mpsc::UnboundedReceiver<ReadDone>,
+    source: Arc<Source>,
 }
 
 impl Reader {
     pub(super) fn new(source: Arc<Source>) -> Self {
+        source.readers.fetch_add(1, Ordering::Relaxed);
+        let shared = Arc::clone(&source);
         let (requests, incoming) = mpsc::channel::<ReadRequest>();
         let (outgoing, done) = tokio_mpsc::unbounded_channel();
         thread::spawn(move || {
@@ -93,7 +96,13 @@ impl Reader {
                 }
             }
         });
-        Self { requests, done }
+        Self { requests, done, source: shared }
+    }
+
+    /// How many readers the source has, this one included.
+    #[must_use]
+    pub fn readers(&self) -> u32 {
+        self.source.readers.load(Ordering::Relaxed)
     }
 
     /// Asks for a chunk. Never waits.
@@ -108,6 +117,12 @@ impl Reader {
             Some(done) => done,
             None => std::future::pending().await,
         }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.source.readers.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use p2pshare_protocol::ctl::fits_a_frame;
 use p2pshare_protocol::entry_path::EntryPath;
@@ -32,7 +33,12 @@ pub(super) fn walk(paths: &[PathBuf], options: &WalkOptions) -> Result<Walked, S
     for path in paths {
         walk.argument(path, &mut taken)?;
     }
-    let source = Source { offer: Arc::new(Offer::new(walk.entries)?), contents: walk.contents, trees: walk.trees };
+    let source = Source {
+        offer: Arc::new(Offer::new(walk.entries)?),
+        contents: walk.contents,
+        trees: walk.trees,
+        readers: AtomicU32::new(0),
+    };
     Ok(Walked { source, notices: walk.notices })
 }
 

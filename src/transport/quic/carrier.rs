@@ -78,7 +78,10 @@ impl Carrier {
 
         let mut answers = self.answers.take();
         let lost = async {
-            plane.sending.lock().await.use_quic(Writer::new(connection.clone(), id, unconfirmed), answers.take());
+            plane.sending.lock().await.use_quic(
+                Writer::new(connection.clone(), id, unconfirmed, Arc::clone(&plane.kept_max)),
+                answers.take(),
+            );
             plane.quic.send_replace(Some(connection.clone()));
             plane.awaited.send_replace(None);
             tokio::select! {

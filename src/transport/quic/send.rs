@@ -1,6 +1,12 @@
 //! `Sending`: chooses the way for each frame, and sees that none is lost when one of them is.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::sync::mpsc;
@@ -49,6 +55,9 @@ impl Sending {
     /// The connection is over.
     pub(super) async fn send(&mut self, header: [u8; DATA_HEADER_BYTES], payload: Bytes) -> Result<(), Lost> {
         self.hand_over().await?;
+        if let Some(writer) = &self.writer {
+            writer.room().await;
+        }
         let place = Place::of(&header);
         let continues = self.next == Some(place) && !place.starts_block();
         self.next = Some(place.after(payload.len()));
@@ -131,6 +140,8 @@ pub(super) struct Writer {
     connection: noq::Connection,
     id: ConnectionId,
     unconfirmed: Arc<Unconfirmed>,
+    /// Bytes that may be unconfirmed.
+    kept_max: Arc<AtomicUsize>,
     stream: Option<noq::SendStream>,
     /// The index of the stream, of the streams that this side opened. The first one carries confirmations.
     index: u64,
@@ -140,8 +151,21 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(connection: noq::Connection, id: ConnectionId, unconfirmed: Arc<Unconfirmed>) -> Self {
-        Self { connection, id, unconfirmed, stream: None, index: 0, stream_bytes: 0, torn: false }
+    pub(super) fn new(
+        connection: noq::Connection,
+        id: ConnectionId,
+        unconfirmed: Arc<Unconfirmed>,
+        kept_max: Arc<AtomicUsize>,
+    ) -> Self {
+        Self { connection, id, unconfirmed, kept_max, stream: None, index: 0, stream_bytes: 0, torn: false }
+    }
+
+    /// Waits until another frame may be kept, or the connection is lost. Cancel-safe.
+    async fn room(&self) {
+        tokio::select! {
+            () = self.unconfirmed.below(|| self.kept_max.load(Ordering::Relaxed)) => {}
+            _ = self.connection.closed() => {}
+        }
     }
 
     fn has_stream(&self) -> bool {

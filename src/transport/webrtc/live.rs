@@ -203,6 +203,10 @@ impl LiveSender {
         self.plane.send_data(header, payload).await
     }
 
+    pub(in crate::transport) fn keep_at_most(&self, bytes: usize) {
+        self.plane.keep_at_most(bytes);
+    }
+
     pub(in crate::transport) fn max_payload_bytes(&self) -> usize {
         self.max_message_bytes.saturating_sub(DATA_HEADER_BYTES)
     }
