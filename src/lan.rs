@@ -28,12 +28,11 @@ impl Announcer {
     /// as far as they are known within a moment.
     pub(crate) async fn start(id: u64, port: u16) -> Option<(Self, Vec<Nameplate>)> {
         let daemon = daemon()?;
-        let around = match Search::with(daemon.clone()) {
+        // The search ends before the announcement, which it would find.
+        let around = match Search::with(daemon.clone(), false) {
             Some(search) => search.all_within(LOOK_AROUND).await,
             None => Vec::new(),
         };
-        // The search has to end before the announcement, which it would find.
-        let _ = daemon.stop_browse(SERVICE);
         Some((Self { daemon, id: format!("{id:016x}"), port, announced: None }, around))
     }
 
@@ -88,18 +87,20 @@ pub(crate) struct Found {
 /// Looks for senders. Dropping it ends the search.
 pub(crate) struct Search {
     daemon: ServiceDaemon,
+    /// Whether the daemon serves this search alone, and ends with it.
+    is_own: bool,
     events: Receiver<ServiceEvent>,
 }
 
 impl Search {
     /// Asks the network.
     pub(crate) fn start() -> Option<Self> {
-        Self::with(daemon()?)
+        Self::with(daemon()?, true)
     }
 
-    fn with(daemon: ServiceDaemon) -> Option<Self> {
+    fn with(daemon: ServiceDaemon, is_own: bool) -> Option<Self> {
         let events = daemon.browse(SERVICE).inspect_err(|error| debug!(%error, "nobody is looked for")).ok()?;
-        Some(Self { daemon, events })
+        Some(Self { daemon, is_own, events })
     }
 
     /// Waits for the next sender; for ever when no more can come.
@@ -129,10 +130,14 @@ impl Search {
     }
 }
 
-impl Search {
-    /// Ends the search and its thread.
-    pub(crate) fn end(self) {
-        let _ = self.daemon.shutdown();
+impl Drop for Search {
+    fn drop(&mut self) {
+        // The answers only say that it was heard.
+        if self.is_own {
+            let _ = self.daemon.shutdown();
+        } else {
+            let _ = self.daemon.stop_browse(SERVICE);
+        }
     }
 }
 

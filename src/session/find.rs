@@ -28,18 +28,14 @@ pub(super) async fn find(
     let mut asked = passed_over.to_vec();
     let time = if asked.is_empty() { SEARCH_MAX } else { SEARCH_AGAIN_MAX };
     let entered = if asked.contains(&here) { None } else { Some(enter(&here, room).await) };
-    let found = match entered {
+    match entered {
         Some(Ok(signaling)) => Ok((here, signaling)),
         Some(Err(error)) if !is_nobody(&error) => Err(error),
         Some(Err(_)) | None => {
             asked.push(here);
             look_around(search.as_ref(), room, nameplate, asked, time).await
         }
-    };
-    if let Some(search) = search {
-        search.end();
     }
-    found
 }
 
 /// Asks the senders that the network names until one has the room.
