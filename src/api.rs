@@ -28,7 +28,7 @@ pub struct Settings {
     pub verify: bool,
     /// How long a lost peer is looked for; zero gives up at once.
     pub retry: Duration,
-    /// The most bytes a second to send, to all guests together.
+    /// The most bytes a second to move, with all guests together.
     pub limit: Option<NonZeroU64>,
     /// Whether the local network is told of shares, by their nameplates, and searched for codes.
     pub lan: bool,

@@ -96,7 +96,8 @@ pub(crate) struct RecvArgs {
     #[arg(value_name = "CODE|LINK", env = "P2PSHARE_CODE", hide_env_values = true, num_args = 0..=3)]
     pub(crate) invitation: Vec<String>,
 
-    /// The folder to receive into, or the file that one file becomes; `-` streams one to standard output
+    /// The folder to receive into; a new name is what one file becomes, or a new folder for several; `-` streams one file to
+    /// standard output
     #[arg(short, long, value_name = "DIR|FILE|-")]
     pub(crate) output: Option<PathBuf>,
 
@@ -185,7 +186,7 @@ pub(crate) struct CommonArgs {
     #[arg(long)]
     pub(crate) verify: bool,
 
-    /// Send at most this much a second to all receivers together, such as 5MB
+    /// Move at most this much a second, with all peers together, such as 5MB
     #[arg(long, value_name = "RATE", value_parser = parse_size)]
     pub(crate) limit: Option<NonZeroU64>,
 

@@ -145,7 +145,7 @@ impl Report {
             }
             Error::Pipe(_) => Self::new(Exit::Disk, error.to_string(), ""),
             Error::NotOneFile(_) => {
-                Self::new(Exit::Declined, error.to_string(), "Name an existing folder with -o, or choose with --only.")
+                Self::new(Exit::Declined, error.to_string(), "Name a folder with -o, or choose with --only.")
             }
             Error::BadServer => Self::new(Exit::Network, error.to_string(), "Use another server: --server."),
             _ => Self::new(Exit::Other, chain(error), ""),

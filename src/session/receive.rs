@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use p2pshare_protocol::ctl::{AbortCode, DeclineReason};
 use p2pshare_protocol::entry_path::EntryPath;
-use p2pshare_protocol::offer::{EntryId, EntryKind, Offer};
-use p2pshare_protocol::receiver::{Acceptance, Event as ReceiverEvent, Input, Output, Receiver};
+use p2pshare_protocol::offer::{EntryId, Offer};
+use p2pshare_protocol::receiver::{Event as ReceiverEvent, Input, Output, Receiver};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -19,11 +19,12 @@ use super::lanes::Lanes;
 use super::line::Line;
 use super::link_watch::LinkWatch;
 use super::quic_setup::QuicSetup;
-use super::store::{Store, Stored, next_stored};
+use super::store::{Store, Stored, next_stored_after};
 use crate::error::Error;
-use crate::storage::pipe::Pipe;
-use crate::storage::sink::{Opened, Sink, SinkError, SinkJob, SinkOptions, SinkOutcome};
+use crate::storage::sink::{Opened, SinkError, SinkJob, SinkOptions, SinkOutcome};
 use crate::transport::{Channel, DataPlane, Incoming};
+
+mod place;
 
 /// Where received files go, and how.
 #[derive(Debug, Clone)]
@@ -35,11 +36,11 @@ pub enum Destination {
         /// How entries are stored in it.
         options: SinkOptions,
     },
-    /// Under a path of its own; what is taken must be one file or stream.
+    /// Under a path of its own: one file or stream becomes it, for anything else it becomes a folder.
     File {
         /// The folder, which must exist.
         folder: PathBuf,
-        /// The file's name in it.
+        /// The name in it, of a file or of a new folder.
         name: EntryPath,
         /// How it is stored.
         options: SinkOptions,
@@ -63,6 +64,7 @@ pub(super) async fn receive(
         opening: None,
         store: None,
         placed: HashMap::new(),
+        new_folder: None,
         context,
         quic: QuicSetup::default(),
         accepted: None,
@@ -70,6 +72,7 @@ pub(super) async fn receive(
         arrived: 0,
         skipped: 0,
         is_paced: false,
+        stores_until: None,
     };
     let result = receiving.keep_running(line).await;
     if let Some(store) = receiving.store {
@@ -93,6 +96,8 @@ struct Receiving<'a> {
     store: Option<Store>,
     /// Where entries went whose commit the machine has not taken note of.
     placed: HashMap<EntryId, PathBuf>,
+    /// The folder that was made in the destination for what came, by its name.
+    new_folder: Option<PathBuf>,
     context: &'a mut Context,
     quic: QuicSetup,
     accepted: Option<Instant>,
@@ -103,6 +108,8 @@ struct Receiving<'a> {
     skipped: u32,
     /// Whether QUIC carries the data, as far as the machine knows.
     is_paced: bool,
+    /// With a limit: when what is on disk has had its time. The machine hears of more only then, so it asks no faster.
+    stores_until: Option<tokio::time::Instant>,
 }
 
 impl Receiving<'_> {
@@ -143,7 +150,7 @@ impl Receiving<'_> {
                     }
                     Some(_) | None => {}
                 },
-                stored = next_stored(&mut self.store) => self.was_stored(stored, lanes)?,
+                stored = next_stored_after(self.stores_until, &mut self.store) => self.was_stored(stored, lanes)?,
                 decision = next_decision(&mut self.decision) => self.decided(decision, lanes)?,
                 opened = next_opened(&mut self.opening) => self.opened(opened, lanes)?,
                 () = watch.due() => watch.look(channel).await,
@@ -197,14 +204,21 @@ impl Receiving<'_> {
 
     fn was_stored(&mut self, stored: Result<Stored, Error>, lanes: &Lanes) -> Result<(), Error> {
         let outcome = match stored {
-            Ok(Stored::Passed(bytes)) => return self.feed(Input::Passed(bytes), lanes),
+            Ok(Stored::Passed(bytes)) => {
+                self.spend(bytes);
+                return self.feed(Input::Passed(bytes), lanes);
+            }
             Ok(Stored::Sink(outcome)) => outcome,
             Err(error) => return self.fail(error, lanes),
         };
         match outcome {
-            SinkOutcome::Written { entry, offset, .. } => self.feed(Input::Written { entry, offset }, lanes),
+            SinkOutcome::Written { entry, offset, bytes } => {
+                self.spend(bytes);
+                self.feed(Input::Written { entry, offset }, lanes)
+            }
             SinkOutcome::Corrupt { entry, offset } => self.feed(Input::Corrupt { entry, offset }, lanes),
             SinkOutcome::Committed { entry, path } => {
+                let path = self.new_folder.as_ref().map_or_else(|| path.clone(), |folder| folder.join(&path));
                 self.placed.insert(entry, path);
                 self.feed(Input::Committed(entry), lanes)
             }
@@ -217,6 +231,13 @@ impl Receiving<'_> {
         }
     }
 
+    /// Counts stored bytes towards the limit.
+    fn spend(&mut self, bytes: u64) {
+        if let Some(pace) = &self.context.pace {
+            self.stores_until = Some(pace.took(bytes, tokio::time::Instant::now()));
+        }
+    }
+
     /// Ends the transfer for a reason of this side's disk. The machine's last words tell the sender.
     fn fail(&mut self, error: Error, lanes: &Lanes) -> Result<(), Error> {
         // Who reads a pipe may have enough of it.
@@ -224,95 +245,6 @@ impl Receiving<'_> {
         let code = if has_enough { AbortCode::Canceled } else { AbortCode::Disk };
         let _ = self.feed(Input::Stop(code), lanes);
         Err(error)
-    }
-
-    fn decided(&mut self, decision: Decision, lanes: &Lanes) -> Result<(), Error> {
-        let on_exists = match decision {
-            Decision::Decline(reason) => return self.feed(Input::Decline(reason), lanes),
-            Decision::Accept { entries, on_exists } => {
-                self.taken = entries;
-                on_exists
-            }
-        };
-        match self.destination {
-            Destination::Stdout => self.open_pipe(lanes),
-            Destination::Folder { path, options } => {
-                self.open_sink(path.clone(), SinkOptions { decided: on_exists, ..options.clone() });
-                Ok(())
-            }
-            Destination::File { folder, name, options } => {
-                if !matches!(self.taken_kinds()[..], [EntryKind::File | EntryKind::Stream]) {
-                    return self.not_one_file(lanes);
-                }
-                let name = Some(name.clone());
-                self.open_sink(folder.clone(), SinkOptions { decided: on_exists, name, ..options.clone() });
-                Ok(())
-            }
-        }
-    }
-
-    fn open_sink(&mut self, folder: PathBuf, options: SinkOptions) {
-        let offer = Arc::clone(&self.offer);
-        let stored = self.taken.iter().copied().filter(|id| !is_text(&offer, *id)).collect::<Vec<_>>();
-        let open = move || Sink::open(&folder, &offer, &stored, &options);
-        self.opening = Some(tokio::task::spawn_blocking(open));
-    }
-
-    fn taken_kinds(&self) -> Vec<EntryKind> {
-        self.taken.iter().filter_map(|id| self.offer.entry(*id)).map(|entry| entry.kind).collect()
-    }
-
-    /// Declines what does not go into one file.
-    fn not_one_file(&mut self, lanes: &Lanes) -> Result<(), Error> {
-        let _ = self.feed(Input::Decline(DeclineReason::Limit), lanes);
-        Err(Error::NotOneFile(self.taken.len()))
-    }
-
-    fn open_pipe(&mut self, lanes: &Lanes) -> Result<(), Error> {
-        if !matches!(self.taken_kinds()[..], [EntryKind::File | EntryKind::Stream | EntryKind::Text]) {
-            return self.not_one_file(lanes);
-        }
-        self.store = Some(Store::Pipe(Pipe::to_stdout()));
-        let pass = self.taken.first().copied();
-        self.accept(Acceptance { entries: self.taken.clone(), pass, ..Acceptance::default() }, lanes)
-    }
-
-    fn opened(&mut self, opened: Result<Opened, SinkError>, lanes: &Lanes) -> Result<(), Error> {
-        let Opened { sink, plan, notices } = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                let _ = self.feed(Input::Decline(DeclineReason::Disk), lanes);
-                return Err(Error::Sink(error));
-            }
-        };
-        for notice in notices {
-            self.context.events.report(Event::SinkNotice(self.context.peer, notice));
-        }
-        self.store = Some(Store::Folder(sink));
-        let entries: Vec<_> = self.taken.iter().copied().filter(|id| !plan.skipped.contains(id)).collect();
-        let present: std::collections::BTreeMap<_, _> = plan.resumed.into_iter().collect();
-        self.report_resumed(&present);
-        self.accept(Acceptance { entries, present, pass: None }, lanes)
-    }
-
-    fn report_resumed(&self, present: &std::collections::BTreeMap<EntryId, Vec<(u64, p2pshare_protocol::hash::Hash)>>) {
-        use p2pshare_protocol::hash::chunk_range;
-        let bytes_of = |(id, chunks): (&EntryId, &Vec<_>)| -> u64 {
-            let size = self.offer.entry(*id).map_or(0, |entry| entry.size);
-            chunks.iter().map(|(chunk, _)| chunk_range(*chunk, size)).map(|range| range.end - range.start).sum()
-        };
-        let bytes = present.iter().map(bytes_of).sum();
-        if bytes > 0 {
-            self.context.events.report(Event::Resumed(self.context.peer, bytes));
-        }
-    }
-
-    fn accept(&mut self, acceptance: Acceptance, lanes: &Lanes) -> Result<(), Error> {
-        self.accepted = Some(Instant::now());
-        let bytes = acceptance.entries.iter().filter_map(|id| self.offer.entry(*id)).map(|entry| entry.size).sum();
-        let entries = u32::try_from(acceptance.entries.len()).unwrap_or(u32::MAX);
-        self.context.events.report(Event::Accepted { peer: self.context.peer, entries, bytes });
-        self.feed(Input::Accept(acceptance), lanes)
     }
 
     fn reconnected(&mut self) {
@@ -359,10 +291,6 @@ impl Receiving<'_> {
         let took = self.accepted.map_or_else(Default::default, |since| since.elapsed());
         Summary { bytes, entries, skipped: self.skipped, took, path: channel.path().await }
     }
-}
-
-fn is_text(offer: &Offer, id: EntryId) -> bool {
-    offer.entry(id).is_some_and(|entry| entry.kind == EntryKind::Text)
 }
 
 /// Whether the other entries can still be stored.

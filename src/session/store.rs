@@ -3,6 +3,7 @@
 use std::future::pending;
 
 use bytes::Bytes;
+use tokio::time::{Instant, sleep_until};
 
 use crate::error::Error;
 use crate::storage::pipe::Pipe;
@@ -53,8 +54,11 @@ impl Store {
     }
 }
 
-/// The next outcome; pends while there is no store. Cancel-safe.
-pub(super) async fn next_stored(store: &mut Option<Store>) -> Result<Stored, Error> {
+/// The next outcome, not before `earliest`; pends while there is no store. Cancel-safe.
+pub(super) async fn next_stored_after(earliest: Option<Instant>, store: &mut Option<Store>) -> Result<Stored, Error> {
+    if let Some(earliest) = earliest {
+        sleep_until(earliest).await;
+    }
     match store {
         Some(Store::Folder(sink)) => Ok(Stored::Sink(sink.next().await)),
         Some(Store::Pipe(pipe)) => pipe.next().await.map(Stored::Passed).map_err(Error::Pipe),

@@ -148,6 +148,14 @@ impl Sink {
         Ok(Opened { sink, plan: planned.plan, notices: planned.notices })
     }
 
+    /// Makes a folder to receive into.
+    ///
+    /// # Errors
+    /// Something of that name is there, or the disk refuses.
+    pub fn make_folder(folder: &Path) -> Result<(), SinkError> {
+        std::fs::create_dir(folder).map_err(|error| SinkError::new(error, folder))
+    }
+
     /// Hands over a job. Never waits.
     pub fn submit(&mut self, job: SinkJob) {
         // The threads end only with this value, so somebody receives.

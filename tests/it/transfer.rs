@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::harness::tree::{hash, noise};
 use crate::harness::{TestServer, Tree, World};
@@ -142,10 +142,40 @@ fn the_receiver_chooses_the_name() {
     assert_eq!(received.stdout, "tonight (1).txt\n");
     assert_eq!(fs::read_to_string(world.to().join("tonight (1).txt")).unwrap(), "new");
     assert_eq!(world.arrived().names().count(), 2);
-    let sender = world.send(&server.url(), &[&world.from()]);
-    recv(&sender, "another").expect_exit(11).expect_says("2 entries are offered where one file is wanted");
+    let sender = world.send(&server.url(), &[&file]);
     recv(&sender, "missing/name").expect_exit(8).expect_says("missing is not a folder");
     assert_eq!(world.arrived().names().count(), 2);
+}
+
+#[test]
+fn a_new_name_for_several_files_is_a_folder() {
+    let (world, server) = (World::new(), TestServer::start());
+    let files = [world.file("notes.txt", "some"), world.file("photos/lake.jpg", "blue")];
+    let photos = world.from().join("photos");
+    let both: [&Path; 2] = [&files[0], &photos];
+    for (name, shared) in [("several", &both[..]), ("one folder", &both[1..])] {
+        let sender = world.send(&server.url(), shared);
+        let received = world.run(&["recv", "--server", &server.url(), "-y", "-o", name, &sender.code()]).end();
+        assert_eq!(received.expect_exit(0).stdout, format!("{name}\n"));
+        sender.end().expect_exit(0);
+    }
+    assert_eq!(Tree::of(&world.to().join("several")), Tree::of(&world.from()));
+    assert_eq!(fs::read(world.to().join("one folder/photos/lake.jpg")).unwrap(), b"blue");
+}
+
+#[test]
+fn a_receiver_sets_its_own_limit() {
+    let (world, server) = (World::new(), TestServer::start());
+    let (files, streams) = (world.file("film", vec![7; 4 << 20]), world.file("song", vec![8; 4 << 20]));
+    for (file, to) in [(&files, "."), (&streams, "-")] {
+        let sender = world.send(&server.url(), &[file]);
+        let limited = ["recv", "--server", &server.url(), "-y", "--limit", "4M", "-o", to, &sender.code()];
+        let began = Instant::now();
+        world.run(&limited).end().expect_exit(0);
+        // Four chunks, and nobody waits for the last to have had its time.
+        assert!(began.elapsed() > Duration::from_millis(700), "{:?}", began.elapsed());
+        sender.end().expect_exit(0);
+    }
 }
 
 #[test]

@@ -118,7 +118,8 @@ impl Consent {
         let is_stored = |id: &EntryId| offer.entry(*id).is_some_and(|entry| entry.kind != EntryKind::Text);
         let stored: Vec<_> = self.entries.iter().copied().filter(is_stored).collect();
         // What the disk says against it is said again, and reported, when the destination is opened.
-        let found = self.folder.as_ref().and_then(|folder| {
+        let is_new_folder = |folder: &&Folder| folder.options.name.is_some() && !is_one_file(offer, &stored);
+        let found = self.folder.as_ref().filter(|folder| !is_new_folder(folder)).and_then(|folder| {
             tokio::task::block_in_place(|| conflicts(&folder.path, offer, &stored, &folder.options)).ok()
         });
         let conflicts: VecDeque<_> = found.unwrap_or_default().into();
@@ -174,6 +175,10 @@ fn take(offer: &Offer, chosen: &[EntryId]) -> String {
             format!("{list}Receive {} ({files}, {bytes}{hidden})? [Y/n, s to select] ", label(offer))
         }
     }
+}
+
+fn is_one_file(offer: &Offer, stored: &[EntryId]) -> bool {
+    matches!(stored, [only] if offer.entry(*only).is_some_and(|entry| entry.kind != EntryKind::Dir))
 }
 
 /// Whether anything at the top would be hidden.
