@@ -23,8 +23,12 @@ pub(crate) fn may_ask(common: &CommonArgs) -> bool {
 /// What both directions need. A side that hosts gives its password with the share instead.
 ///
 /// # Errors
-/// A variable that should name a proxy does not.
+/// A variable that should name a proxy does not, or a number is to be compared where nobody can do that.
 pub(crate) fn settings(common: &CommonArgs, config: &Config) -> Result<Settings, Report> {
+    if common.verify && !may_ask(common) {
+        let message = "nobody can be asked here whether both sides show the same number (--verify)";
+        return Err(Report::new(Exit::Usage, message, "Run it on a terminal, or leave out --verify."));
+    }
     Ok(Settings {
         server: common.server.clone(),
         proxies: proxies(common)?,

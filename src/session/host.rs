@@ -208,12 +208,16 @@ impl Host<'_> {
             Err(Error::Pairing(PairingError::WrongCode)) => {
                 self.count_wrong_code(cid, signaling).await;
             }
-            Err(error) if is_final && self.options.max == Some(NonZeroU32::MIN) => return Some(Err(error)),
+            Err(error) if self.is_for_one() && (is_final || is_alarm(&error)) => return Some(Err(error)),
             Err(error) => self.context.events.report(Event::Failed(peer, Arc::new(error))),
         }
         // A guest that is lost and looked for does not keep the share open once another one took its place.
         let is_last = !self.wants_more() && self.guests.paired() == 0;
         is_last.then(|| Ok(self.total.clone()))
+    }
+
+    fn is_for_one(&self) -> bool {
+        self.options.max == Some(NonZeroU32::MIN)
     }
 
     fn wants_more(&self) -> bool {
@@ -271,6 +275,11 @@ impl Host<'_> {
     fn stopped(&self) -> Result<Summary, Error> {
         if self.served > 0 { Ok(self.total.clone()) } else { Err(Error::Stopped) }
     }
+}
+
+/// Whether somebody seems to step in between: who meant to be the only guest has seen it.
+const fn is_alarm(error: &Error) -> bool {
+    matches!(error, Error::Pairing(PairingError::ShortNumberRejected))
 }
 
 /// Tells the server something; that it is gone is told by the connection itself.

@@ -184,6 +184,44 @@ fn without_arguments_a_person_is_asked_what_to_do() {
     sender.end().expect_exit(0);
 }
 
+#[test]
+fn both_sides_are_asked_whether_they_show_the_same_number() {
+    for answers in [["y", "y"], ["y", "n"], ["n", "y"]] {
+        let (world, server) = (World::new(), TestServer::start());
+        let film = world.file("film", "content");
+        let sender = world.run_on_terminal(&["send", "--server", &server.url(), film.to_str().unwrap()]);
+        let recv = ["recv", "--yes", "--verify", "--server", &server.url(), &sender.code()];
+        let receiver = world.run_on_terminal(&recv);
+        let shown = [&sender, &receiver].map(|side| {
+            side.until_err(|screen| {
+                let number = screen.split("Does the other side show the number ").nth(1)?.split('?').next()?;
+                Some(number.to_owned())
+            })
+        });
+        assert_eq!(shown[0], shown[1]);
+        assert!(world.arrived().names().next().is_none(), "bytes flow before the numbers are compared");
+        sender.type_line(answers[0]);
+        receiver.type_line(answers[1]);
+        if answers == ["y", "y"] {
+            receiver.end().expect_exit(0);
+            sender.end().expect_exit(0);
+        } else {
+            receiver.end().expect_exit(4).expect_says("the two sides showed different numbers");
+            sender.end().expect_exit(4).expect_says("the two sides showed different numbers");
+            assert!(world.arrived().names().next().is_none());
+        }
+    }
+}
+
+#[test]
+fn a_number_is_not_compared_where_nobody_can_be_asked() {
+    let world = World::new();
+    let film = world.file("film", "content");
+    for arguments in [&["send", "--verify", film.to_str().unwrap()][..], &["recv", "--yes", "--verify", "123456"]] {
+        world.run(arguments).end().expect_exit(2).expect_says("nobody can be asked here whether both sides show");
+    }
+}
+
 fn share_with_password(world: &World, server: &TestServer) -> Running {
     let film = world.file("film", "content");
     let mut command = world.command(&["send", "--max", "2", "--server", &server.url(), film.to_str().unwrap()]);
