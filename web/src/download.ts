@@ -7,7 +7,7 @@ import { canPickFolder, pickFolder } from "./disk/pick.ts";
 import { save } from "./disk/save.ts";
 import { zip, type ZipEntry } from "./disk/zip.ts";
 import { Failure } from "./failure.ts";
-import type { Peer } from "./net/peer.ts";
+import type { Channel } from "./net/channel.ts";
 import { random } from "./net/random.ts";
 import { hex, utf8 } from "./protocol/bytes.ts";
 import { hashOf } from "./protocol/hash.ts";
@@ -32,7 +32,7 @@ interface Saved {
 
 export class Download {
   readonly #app: App;
-  readonly #peer: Peer;
+  readonly #peer: Channel;
   readonly #disk: Disk;
   readonly #receiving: Receiving;
   readonly #meter = new Meter();
@@ -55,7 +55,7 @@ export class Download {
   /** What to take of the same offer unasked. */
   readonly #broken: Broken | undefined;
 
-  constructor(peer: Peer, disk: Disk, app: App, broken: Broken | undefined) {
+  constructor(peer: Channel, disk: Disk, app: App, broken: Broken | undefined) {
     this.#app = app;
     this.#peer = peer;
     this.#disk = disk;

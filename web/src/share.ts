@@ -3,7 +3,7 @@
 import { reasonOf, type App } from "./app.ts";
 import type { Disk } from "./disk/disk.ts";
 import type { FailureReason } from "./failure.ts";
-import type { Peer } from "./net/peer.ts";
+import type { Channel } from "./net/channel.ts";
 import { Hosting, type ShareOptions } from "./session/hosting.ts";
 import { Sending } from "./session/sending.ts";
 import type { Source } from "./session/source.ts";
@@ -69,7 +69,7 @@ export class Share {
     this.#change({ digits: this.#questions[0]?.digits });
   }
 
-  #serve(peer: Peer, isOnly: boolean): void {
+  #serve(peer: Channel, isOnly: boolean): void {
     if (this.#isOver) {
       peer.close();
       return;

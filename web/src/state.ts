@@ -1,7 +1,7 @@
 // Everything that is on screen, as plain data. `app.ts` changes it, `view.ts` shows it.
 
 import type { FailureReason } from "./failure.ts";
-import type { Path } from "./net/peer.ts";
+import type { Path } from "./net/channel.ts";
 import type { CodeError } from "./protocol/code.ts";
 import type { LinkError } from "./protocol/link.ts";
 import type { Entry } from "./protocol/offer.ts";

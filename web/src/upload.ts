@@ -3,7 +3,7 @@
 import { reasonOf, type App } from "./app.ts";
 import type { Disk } from "./disk/disk.ts";
 import { Failure } from "./failure.ts";
-import type { Peer } from "./net/peer.ts";
+import type { Channel } from "./net/channel.ts";
 import { decodeCtl } from "./protocol/ctl.ts";
 import { keepAlive } from "./session/joining.ts";
 import { Sending } from "./session/sending.ts";
@@ -13,7 +13,7 @@ import { Meter } from "./ui/meter.ts";
 
 export class Upload {
   readonly #app: App;
-  readonly #peer: Peer;
+  readonly #peer: Channel;
   readonly #disk: Disk;
   readonly #meter = new Meter();
   #sending: Sending | undefined;
@@ -22,7 +22,7 @@ export class Upload {
   #progress: Progress = NO_PROGRESS;
   #isOver = false;
 
-  constructor(peer: Peer, disk: Disk, app: App) {
+  constructor(peer: Channel, disk: Disk, app: App) {
     this.#app = app;
     this.#peer = peer;
     this.#disk = disk;

@@ -8,6 +8,7 @@ use p2pshare_protocol::lv::lv_cat;
 use p2pshare_protocol::role::Role;
 use p2pshare_protocol::room::RoomId;
 use p2pshare_protocol::seal::{Opener, Sealer};
+use p2pshare_protocol::tunnel::{self, Lane};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -54,6 +55,12 @@ fn the_pairing_is_the_same_to_the_byte() {
     expect("sealed0_sha256", &Sha256::digest(&sealed));
     assert_eq!(v["outputs"]["sealed_len"], sealed.len());
     assert_eq!(Opener::new(&keys, Role::Host, &sid).open(&sealed).unwrap(), json);
+
+    let (mut sealer, _) = tunnel::ends(&session);
+    expect("tunnel_h2g_0", &sealer.seal(Lane::Ctl, &[br#"{"t":"ping"}"#]));
+    expect("tunnel_h2g_1", &sealer.seal(Lane::Data, &[b"head", b"body"]));
+    let (mut sealer, _) = tunnel::ends(&keys.session_keys(Role::Guest));
+    expect("tunnel_g2h_0", &sealer.seal(Lane::Begin, &[]));
 }
 
 /// 31 times a byte and a last one, little-endian.

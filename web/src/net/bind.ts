@@ -4,7 +4,7 @@ import { Failure } from "../failure.ts";
 import { fromHex, hex, type Bytes } from "../protocol/bytes.ts";
 import { decodeCtl, encodeCtl, type Ctl } from "../protocol/ctl.ts";
 import type { SessionKeys } from "../protocol/keys.ts";
-import type { Peer } from "./peer.ts";
+import type { Channel } from "./channel.ts";
 
 /**
  * Exchanges the MACs over the certificates and names in use.
@@ -12,7 +12,7 @@ import type { Peer } from "./peer.ts";
  * A peer's stack may drop messages that come together with the end of its handshake, so the MAC is said until the peer's
  * is heard, and once more then; the machines ignore what comes twice. Throws `Failure`.
  */
-export function bind(peer: Peer, keys: SessionKeys): Promise<void> {
+export function bind(peer: Channel, keys: SessionKeys): Promise<void> {
   const connection = peer.connection();
   const frame: Bytes = encodeCtl({ t: "bind", mac: hex(keys.bindMac(connection)) });
   return new Promise((resolve, reject) => {

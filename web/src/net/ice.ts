@@ -2,6 +2,7 @@
 
 import type { ServerMessage } from "../protocol/envelope.ts";
 import { asArray, asObject, asString, field, optional } from "../protocol/json.ts";
+import type { Credential } from "./tunnel.ts";
 
 /** How a connection looks for addresses. */
 export interface Ice {
@@ -31,10 +32,19 @@ export async function fetchIce(): Promise<Ice> {
   }
 }
 
-/** The relay that the server grants, if it has an address here. */
-export function granted(message: ServerMessage & { type: "turn" }): RTCIceServer[] {
-  const { urls, username, credential } = message;
-  return urls.length > 0 ? [{ urls: [...urls], username, credential }] : [];
+/** The server's relay: where it is, and what opens it. */
+export interface Grant {
+  readonly servers: readonly RTCIceServer[];
+  readonly credential: Credential | undefined;
 }
+
+/** The relay that the server grants, which need not have an address here. */
+export function granted(message: ServerMessage & { type: "turn" }): Grant {
+  const { urls, username, credential } = message;
+  const servers = urls.length > 0 ? [{ urls: [...urls], username, credential }] : [];
+  return { servers, credential: { username, credential } };
+}
+
+export const NO_RELAY: Grant = { servers: [], credential: undefined };
 
 export const NO_ICE: Ice = { servers: [], hasRelay: false };

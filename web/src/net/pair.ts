@@ -9,7 +9,9 @@ import type { HostPairing } from "../protocol/pairing/host.ts";
 import type { Input, Output } from "../protocol/pairing/messages.ts";
 import type { PasswordCost, StretchedPassword } from "../protocol/password.ts";
 import { bind } from "./bind.ts";
-import type { Ice } from "./ice.ts";
+import type { Channel } from "./channel.ts";
+import { Detour } from "./detour.ts";
+import { NO_RELAY, type Grant, type Ice } from "./ice.ts";
 import { Peer } from "./peer.ts";
 
 /** What a pairing needs of its surroundings. */
@@ -28,7 +30,7 @@ export interface PairingHost {
 
 /** A pairing under way; `done` is the bound connection. */
 export class Pairing {
-  readonly done: Promise<Peer>;
+  readonly done: Promise<Channel>;
   readonly #machine: GuestPairing | HostPairing;
   readonly #host: PairingHost;
   readonly #peer: Peer;
@@ -38,7 +40,7 @@ export class Pairing {
   #isOver = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #openTimer: ReturnType<typeof setTimeout> | undefined;
-  #resolve!: (peer: Peer) => void;
+  #resolve!: (channel: Channel) => void;
   #reject!: (failure: Error) => void;
   #relayTimer: ReturnType<typeof setTimeout> | undefined;
   /** Whether the search for addresses may begin, and whether it has. */
@@ -47,6 +49,11 @@ export class Pairing {
   /** The host's answer, and what came after it, until then. */
   #answer: string | undefined;
   readonly #waiting: (() => Promise<void>)[] = [];
+  /** The way through the server, in case that no other opens. */
+  #detour: Detour | undefined;
+  #hasFailed = false;
+  /** The way that is being bound. */
+  #channel: Channel | undefined;
   /** What the stack is told, in its order. */
   #stack: Promise<void> = Promise.resolve();
 
@@ -64,7 +71,11 @@ export class Pairing {
         this.#isOpen = true;
         this.#bindWhenReady();
       },
-      failed: () => this.fail(new Failure({ t: "no_path" })),
+      failed: () => {
+        this.#hasFailed = true;
+        if (this.#detour?.isLeft) this.#detour.hurry();
+        else this.fail(new Failure({ t: "no_path" }));
+      },
     });
     this.#isBegun = this.#isBeginning = !ice.hasRelay;
     if (ice.hasRelay) host.askForRelay();
@@ -78,12 +89,21 @@ export class Pairing {
   }
 
   /** Looks for addresses, with the relay that the server grants once both sides are proven. */
-  begin(relay: readonly RTCIceServer[]): void {
+  begin({ servers, credential }: Grant): void {
     clearTimeout(this.#relayTimer);
     if (this.#isBeginning || this.#isOver) return;
     this.#isBeginning = true;
+    const keys = this.#keys;
+    if (credential && keys) {
+      this.#detour = new Detour(credential, keys, {
+        taken: (tunnel) => this.#take(tunnel, keys),
+        none: () => {
+          if (this.#hasFailed) this.fail(new Failure({ t: "no_path" }));
+        },
+      });
+    }
     this.#later(async () => {
-      await this.#peer.begin(relay);
+      await this.#peer.begin(servers);
       this.#isBegun = true;
       const answer = this.#answer;
       if (answer !== undefined) await this.#peer.acceptAnswer(answer);
@@ -114,6 +134,7 @@ export class Pairing {
   fail(failure: Failure): void {
     if (this.#isOver) return;
     this.#end();
+    this.#detour?.cancel();
     this.#peer.close();
     this.#reject(failure);
   }
@@ -164,7 +185,7 @@ export class Pairing {
       case "paired":
         this.#keys = output.keys;
         this.#openTimer = setTimeout(() => this.fail(new Failure({ t: "no_path" })), OPEN_MAX);
-        this.#relayTimer = setTimeout(() => this.begin([]), RELAY_MAX);
+        this.#relayTimer = setTimeout(() => this.begin(NO_RELAY), RELAY_MAX);
         this.#host.paired();
         this.#bindWhenReady();
         break;
@@ -189,14 +210,32 @@ export class Pairing {
     });
   }
 
+  /** Which of two ways is used the guest decides: with a path it needs no detour, and a host waits for what comes first. */
   #bindWhenReady(): void {
     const keys = this.#keys;
     if (!keys || !this.#isOpen || this.#isOver) return;
     this.#end();
-    bind(this.#peer, keys).then(
-      () => this.#resolve(this.#peer),
+    if (this.#isGuest) this.#detour?.cancel();
+    this.#bind(this.#peer, keys);
+  }
+
+  #take(tunnel: Channel, keys: SessionKeys): void {
+    this.#end();
+    this.#peer.close();
+    this.#bind(tunnel, keys);
+  }
+
+  #bind(channel: Channel, keys: SessionKeys): void {
+    this.#channel = channel;
+    bind(channel, keys).then(
+      () => {
+        this.#detour?.cancel();
+        this.#resolve(channel);
+      },
       (error: unknown) => {
-        this.#peer.close();
+        if (this.#channel !== channel) return;
+        this.#detour?.cancel();
+        channel.close();
         this.#reject(error instanceof Failure ? error : new Failure({ t: "internal", detail: String(error) }));
       },
     );

@@ -3,24 +3,13 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 
 import { Failure } from "../failure.ts";
-import { utf8, type Bytes } from "../protocol/bytes.ts";
+import type { Bytes } from "../protocol/bytes.ts";
 import type { Connection } from "../protocol/keys.ts";
 import { DATA_PAYLOAD_BYTES } from "../protocol/limits.ts";
 import { HEADER_BYTES } from "../protocol/data_frame.ts";
+import { Inbox, type Channel, type ChannelHandler, type Path } from "./channel.ts";
 import type { Ice } from "./ice.ts";
 import { parseSdp, type Candidate, type SdpKind } from "../protocol/sdp.ts";
-
-/** What arrives. */
-export interface PeerHandler {
-  ctl(frame: Uint8Array): void;
-  data(message: ArrayBuffer): void;
-  /** The data lane has room again. */
-  drained(): void;
-  /** Nothing arrives or leaves for a while; nothing is lost yet. */
-  disturbed(isDisturbed: boolean): void;
-  /** The connection is over; said once. */
-  lost(): void;
-}
 
 /** What happens while the connection is set up. */
 export interface DialHandler {
@@ -29,20 +18,12 @@ export interface DialHandler {
   failed(): void;
 }
 
-/** The path that packets take, and its round trip in milliseconds. */
-export interface Path {
-  readonly kind: "lan" | "direct" | "relay";
-  readonly roundTrip: number | undefined;
-}
-
-export class Peer {
+export class Peer implements Channel {
   readonly #pc: RTCPeerConnection;
   readonly #ctl: RTCDataChannel;
   readonly #data: RTCDataChannel;
   #dial: DialHandler | undefined;
-  #handler: PeerHandler | undefined;
-  /** What arrived before anybody listened: a few frames, as a peer that is not bound is not answered. */
-  readonly #early: { readonly data: unknown; readonly isCtl: boolean }[] = [];
+  readonly #inbox = new Inbox();
   #isOver = false;
   #patience: ReturnType<typeof setTimeout> | undefined;
 
@@ -57,7 +38,7 @@ export class Peer {
     this.#ctl = this.#lane("ctl", 0);
     this.#data = this.#lane("data", 1);
     this.#data.bufferedAmountLowThreshold = SEND_BUFFER_LOW;
-    this.#data.onbufferedamountlow = () => this.#handler?.drained();
+    this.#data.onbufferedamountlow = () => this.#inbox.handler?.drained();
     this.#pc.onicecandidate = ({ candidate }) => {
       if (!candidate || candidate.candidate === "") return;
       const { candidate: text, sdpMid, sdpMLineIndex } = candidate;
@@ -135,21 +116,17 @@ export class Peer {
     return certificate ? { fingerprint: sha256(new Uint8Array(certificate)) } : {};
   }
 
-  /** Hands everything to `handler` from here on, what arrived early included. */
-  listen(handler: PeerHandler): void {
-    this.#handler = handler;
-    for (const { data, isCtl } of this.#early.splice(0)) this.#take(data, isCtl);
+  listen(handler: ChannelHandler): void {
+    this.#inbox.listen(handler);
     if (this.#isOver) queueMicrotask(() => handler.lost());
   }
 
-  /** Keeps what arrives until somebody listens again. */
   unlisten(): void {
-    this.#handler = undefined;
+    this.#inbox.handler = undefined;
   }
 
-  /** Puts control frames back, in front of what came meanwhile, for whoever listens next. */
   giveBack(frames: readonly Uint8Array[]): void {
-    this.#early.unshift(...frames.map((data) => ({ data, isCtl: true })));
+    this.#inbox.giveBack(frames);
   }
 
   sendCtl(frame: Bytes): void {
@@ -170,12 +147,10 @@ export class Peer {
     }
   }
 
-  /** Whether the data lane takes another frame. */
   get hasRoom(): boolean {
     return this.#data.bufferedAmount < SEND_BUFFER_HIGH;
   }
 
-  /** Most bytes of payload in one data frame. */
   get payloadBytes(): number {
     const max = this.#pc.sctp?.maxMessageSize ?? DATA_PAYLOAD_BYTES;
     return Math.min(DATA_PAYLOAD_BYTES, max) - HEADER_BYTES;
@@ -195,7 +170,6 @@ export class Peer {
     return undefined;
   }
 
-  /** Lets what was sent leave, for a moment, then closes. */
   async closeSoon(): Promise<void> {
     const until = performance.now() + FAREWELL;
     while (this.isOpen && performance.now() < until) await new Promise((go) => setTimeout(go, 50));
@@ -205,20 +179,13 @@ export class Peer {
   close(): void {
     clearTimeout(this.#patience);
     this.#isOver = true;
-    this.#handler = undefined;
+    this.#inbox.handler = undefined;
     this.#dial = undefined;
     this.#pc.close();
   }
 
   #take(data: unknown, isCtl: boolean): void {
-    const handler = this.#handler;
-    if (!handler) {
-      if (this.#early.length < EARLY_MAX) this.#early.push({ data, isCtl });
-      else this.close();
-      return;
-    }
-    if (isCtl) handler.ctl(data instanceof Uint8Array ? data : typeof data === "string" ? utf8(data) : new Uint8Array(data as ArrayBuffer));
-    else if (data instanceof ArrayBuffer) handler.data(data);
+    if (!this.#inbox.take(data, isCtl)) this.close();
   }
 
   #watch(): void {
@@ -227,12 +194,12 @@ export class Peer {
       this.#dial?.failed();
       this.#end();
     } else if (state === "disconnected") {
-      this.#handler?.disturbed(true);
+      this.#inbox.handler?.disturbed(true);
       this.#patience ??= setTimeout(() => this.#end(), LOST_AFTER);
     } else if (state === "connected") {
       clearTimeout(this.#patience);
       this.#patience = undefined;
-      this.#handler?.disturbed(false);
+      this.#inbox.handler?.disturbed(false);
     }
   }
 
@@ -241,7 +208,7 @@ export class Peer {
     this.#isOver = true;
     clearTimeout(this.#patience);
     this.#pc.close();
-    this.#handler?.lost();
+    this.#inbox.handler?.lost();
   }
 }
 
@@ -273,6 +240,3 @@ const LOST_AFTER = 30_000;
 
 /** How long the last control frames may take to leave. */
 const FAREWELL = 2_000;
-
-/** Messages that may come before somebody listens: repeats of the peer's MAC, and the pages of a long offer. */
-const EARLY_MAX = 4096;

@@ -96,7 +96,8 @@ export class KeySchedule {
 
   /** What a session needs after the pairing. */
   sessionKeys(role: Role): SessionKeys {
-    return new SessionKeys(role, this.#key("bind"), this.#key("resume"), this.#expand("resume id", 16));
+    const tunnel = { host: this.#key("tunnel h2g"), guest: this.#key("tunnel g2h") };
+    return new SessionKeys(role, this.#key("bind"), this.#key("resume"), this.#expand("resume id", 16), tunnel);
   }
 
   #key(label: string): Bytes {
@@ -128,12 +129,19 @@ export class SessionKeys {
   readonly #bind: Bytes;
   readonly resumeKey: Bytes;
   readonly resumeId: Bytes;
+  readonly #tunnel: Readonly<Record<Role, Bytes>>;
 
-  constructor(role: Role, bind: Bytes, resumeKey: Bytes, resumeId: Bytes) {
+  constructor(role: Role, bind: Bytes, resumeKey: Bytes, resumeId: Bytes, tunnel: Readonly<Record<Role, Bytes>>) {
     this.role = role;
     this.#bind = bind;
     this.resumeKey = resumeKey;
     this.resumeId = resumeId;
+    this.#tunnel = tunnel;
+  }
+
+  /** The key with which `role` seals in a tunnel. */
+  tunnelKey(role: Role): Bytes {
+    return this.#tunnel[role];
   }
 
   /** The first message of this side on the control channel: which certificates and ICE session this side sees in use. */

@@ -14,6 +14,8 @@ export const BODY_BYTES_MAX = 16 * KIB;
 /** The payload of one data frame: larger messages monopolise the association. */
 export const DATA_PAYLOAD_BYTES = 64 * KIB;
 export const MESSAGE_BYTES_MAX = 256 * KIB;
+/** A sealed message in a tunnel. */
+export const TUNNEL_BYTES_MAX = 64 * KIB + 64;
 
 export const WINDOW_BYTES_MIN = 256 * KIB;
 export const WINDOW_BYTES_START = MIB;

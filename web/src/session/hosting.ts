@@ -4,7 +4,7 @@
 import { Failure } from "../failure.ts";
 import { fetchIce, granted, NO_ICE } from "../net/ice.ts";
 import { Pairing, type PairingHost } from "../net/pair.ts";
-import type { Peer } from "../net/peer.ts";
+import type { Channel } from "../net/channel.ts";
 import { random } from "../net/random.ts";
 import { Signaling } from "../net/signaling.ts";
 import { generateCode, spacedCode, type Code } from "../protocol/code.ts";
@@ -32,7 +32,7 @@ export interface HostingHandler extends Pick<PairingHost, "confirm"> {
   wrongCode(left: number): void;
   wrongPassword(left: number): void;
   /** A guest is connected. */
-  guest(peer: Peer): void;
+  guest(peer: Channel): void;
   /** A guest that had the right code could not be connected. */
   guestFailed(failure: Failure): void;
   /** Whether the server is connected. */

@@ -1,9 +1,9 @@
 // The side that joins a share with a code or link.
 
 import { Failure } from "../failure.ts";
-import { fetchIce, granted, type Ice } from "../net/ice.ts";
+import { fetchIce, granted, NO_RELAY, type Ice } from "../net/ice.ts";
 import { Pairing, type PairingHost } from "../net/pair.ts";
-import type { Peer } from "../net/peer.ts";
+import type { Channel } from "../net/channel.ts";
 import { random } from "../net/random.ts";
 import { Signaling } from "../net/signaling.ts";
 import { decodeCtl, encodeCtl, type Direction } from "../protocol/ctl.ts";
@@ -39,7 +39,7 @@ export class Joining {
   }
 
   /** Joins; the connection that comes out is bound to the pairing. Throws `Failure`. */
-  async run(): Promise<Peer> {
+  async run(): Promise<Channel> {
     this.#handler.step("server");
     const ice = fetchIce();
     try {
@@ -87,7 +87,7 @@ export class Joining {
             fail(new Failure({ t: "peer_left", why: message.why }));
             break;
           case "error":
-            if (message.code === "no_relay") this.#pairing?.begin([]);
+            if (message.code === "no_relay") this.#pairing?.begin(NO_RELAY);
             else fail(new Failure({ t: "refused", code: message.code, retryAfter: message.retry_after }));
             break;
           case "turn":
@@ -128,7 +128,7 @@ export class Joining {
  * Waits for the host's hello, without taking it, to learn which way the files go. Whoever waits gives signs of life.
  * Throws `Failure`.
  */
-export async function hearDirection(peer: Peer): Promise<Direction> {
+export async function hearDirection(peer: Channel): Promise<Direction> {
   const heard: Uint8Array[] = [];
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => reject(new Failure({ t: "lost" })), SILENCE_MAX);
@@ -157,7 +157,7 @@ export async function hearDirection(peer: Peer): Promise<Direction> {
 }
 
 /** Gives signs of life while a person chooses what to send; returns how to stop. */
-export function keepAlive(peer: Peer): () => void {
+export function keepAlive(peer: Channel): () => void {
   const timer = setInterval(() => peer.sendCtl(encodeCtl({ t: "ping" })), PING_INTERVAL);
   return () => clearInterval(timer);
 }

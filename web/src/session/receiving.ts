@@ -3,7 +3,7 @@
 import type { Disk } from "../disk/disk.ts";
 import type { Place, StoredEntry, StoreKind } from "../disk/messages.ts";
 import { Failure } from "../failure.ts";
-import type { Peer } from "../net/peer.ts";
+import type { Channel } from "../net/channel.ts";
 import type { AbortCode, DeclineReason } from "../protocol/ctl.ts";
 import type { PresentChunk } from "../protocol/plan.ts";
 import { Receiver } from "../protocol/receiver.ts";
@@ -21,7 +21,7 @@ export interface ReceivingHandler {
 export class Receiving {
   /** Resolves when everything is verified, stored and said. Rejects with a `Failure`. */
   readonly done: Promise<void>;
-  readonly #peer: Peer;
+  readonly #peer: Channel;
   readonly #disk: Disk;
   readonly #handler: ReceivingHandler;
   readonly #machine = new Receiver(ownHello(), performance.now());
@@ -31,7 +31,7 @@ export class Receiving {
   #resolve!: () => void;
   #reject!: (failure: Failure) => void;
 
-  constructor(peer: Peer, disk: Disk, handler: ReceivingHandler) {
+  constructor(peer: Channel, disk: Disk, handler: ReceivingHandler) {
     this.#peer = peer;
     this.#disk = disk;
     this.#handler = handler;

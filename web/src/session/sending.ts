@@ -2,7 +2,7 @@
 
 import type { Disk } from "../disk/disk.ts";
 import { Failure } from "../failure.ts";
-import type { Peer } from "../net/peer.ts";
+import type { Channel } from "../net/channel.ts";
 import type { AbortCode } from "../protocol/ctl.ts";
 import { encodeDataFrame } from "../protocol/data_frame.ts";
 import { chunkRange } from "../protocol/hash.ts";
@@ -20,7 +20,7 @@ export interface SendingHandler {
 export class Sending {
   /** Resolves when the receiver has everything. Rejects with a `Failure`. */
   readonly done: Promise<void>;
-  readonly #peer: Peer;
+  readonly #peer: Channel;
   readonly #disk: Disk;
   readonly #source: Source;
   readonly #handler: SendingHandler;
@@ -30,7 +30,7 @@ export class Sending {
   #resolve!: () => void;
   #reject!: (failure: Failure) => void;
 
-  constructor(peer: Peer, disk: Disk, source: Source, handler: SendingHandler) {
+  constructor(peer: Channel, disk: Disk, source: Source, handler: SendingHandler) {
     this.#peer = peer;
     this.#disk = disk;
     this.#source = source;

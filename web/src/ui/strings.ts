@@ -93,7 +93,7 @@ export const words = {
   perSecond: (bytes: string) => `${bytes}/s`,
   timeLeft: (time: string) => `${time} left`,
   files: (done: number, total: number) => `${done} of ${total} files`,
-  paths: { lan: "Direct, local network", direct: "Direct", relay: "Relayed" },
+  paths: { lan: "Direct, local network", direct: "Direct", relay: "Relayed", websocket: "Relayed by the server" },
   roundTrip: (ms: number) => `${ms} ms`,
   reconnecting: "Reconnecting… nothing is lost",
   paused: "Paused",

@@ -11,7 +11,8 @@ import { Exchange, generator, InvalidElement, scalarMultVfy, scalarOf } from "..
 import { decodeClientMessage, decodeServerMessage, encodeEnvelope } from "../../src/protocol/envelope.ts";
 import { ciOf, KeySchedule, prsOf } from "../../src/protocol/keys.ts";
 import { lvCat } from "../../src/protocol/lv.ts";
-import { Opener, Sealer } from "../../src/protocol/seal.ts";
+import { NotSealed, Opener, Sealer } from "../../src/protocol/seal.ts";
+import { TunnelEnds } from "../../src/protocol/tunnel.ts";
 
 describe("cpace-draft.json", () => {
   const v = vector<Record<string, string> & { invalid: string[]; valid: Record<string, string> }>("cpace-draft");
@@ -72,8 +73,8 @@ test("pairing.json: the pairing is the same to the byte", () => {
     { fingerprint: new Uint8Array(32).fill(5), iceUfrag: "host" },
     { fingerprint: new Uint8Array(32).fill(6), iceUfrag: "guest" },
   ];
-  const ends = lvCat(local.fingerprint, remote.fingerprint, utf8("host"), utf8("guest"));
-  const mac = hmac(sha256, bytes(outputs.k_bind as string), concat(utf8("host"), ends));
+  const macInput = lvCat(local.fingerprint, remote.fingerprint, utf8("host"), utf8("guest"));
+  const mac = hmac(sha256, bytes(outputs.k_bind as string), concat(utf8("host"), macInput));
   expect(hex(session.bindMac({ local, remote }))).toBe(hex(mac));
   expect(keys.sessionKeys("guest").isBindMac({ local: remote, remote: local }, mac)).toBe(true);
   expect(keys.sessionKeys("guest").isBindMac({ local, remote }, mac)).toBe(false);
@@ -83,6 +84,15 @@ test("pairing.json: the pairing is the same to the byte", () => {
   is("sealed0_sha256", sha256(sealed));
   expect(sealed.length).toBe(outputs.sealed_len);
   expect(new Opener(keys, "host", sid).open(sealed)).toEqual(json);
+
+  const ends = { host: new TunnelEnds(session), guest: new TunnelEnds(keys.sessionKeys("guest")) };
+  const [first, second] = [ends.host.seal("ctl", utf8('{"t":"ping"}')), ends.host.seal("data", utf8("headbody"))];
+  is("tunnel_h2g_0", first);
+  is("tunnel_h2g_1", second);
+  is("tunnel_g2h_0", ends.guest.seal("begin", new Uint8Array()));
+  expect(ends.guest.open(first)).toEqual({ lane: "ctl", body: utf8('{"t":"ping"}') });
+  expect(() => ends.guest.open(first)).toThrow(NotSealed);
+  expect(() => ends.host.open(second)).toThrow(NotSealed);
 });
 
 describe("envelope.json", () => {
