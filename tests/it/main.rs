@@ -13,6 +13,7 @@ mod architecture;
 mod bind;
 mod codes;
 mod contract;
+mod coturn;
 mod crowd;
 mod disk;
 mod durable;
