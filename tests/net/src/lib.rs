@@ -4,6 +4,7 @@
 //!   Lab::new ──▶ machine("home") ─┐
 //!                machine("away") ─┴─▶ link(home, away, Link) ──▶ EmulatedLink   cut() · change() · counters()
 //!                                     cable(home, router)        at the speed of this machine
+//!   Internet::new ──▶ home(Router)    a machine behind a NAT or firewall, beside a server with a public address
 //!   Machine                           command() · enter() · ip() · forward() · nft()
 //! ```
 //!
@@ -12,6 +13,7 @@
 #![cfg(target_os = "linux")]
 
 mod emulator;
+mod internet;
 mod lab;
 mod link;
 mod machine;
@@ -20,6 +22,7 @@ mod process;
 mod triangle;
 
 pub use emulator::EmulatedLink;
+pub use internet::{Internet, Router};
 pub use lab::{Lab, obstacle};
 pub use link::Link;
 pub use machine::Machine;

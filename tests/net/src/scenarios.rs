@@ -2,6 +2,7 @@
 
 mod emulator;
 mod lan;
+mod reach;
 mod transfers;
 
 use std::path::PathBuf;
@@ -25,6 +26,10 @@ pub(crate) const ALL: &[(&str, Scenario)] = &[
     ("a_code_is_found_on_a_network_without_a_server_over_ipv4", lan::found_by_code_over_ipv4),
     ("a_code_is_found_on_a_network_without_a_server_over_ipv6", lan::found_by_code_over_ipv6),
     ("two_senders_with_one_nameplate_are_told_apart_by_the_code", lan::one_nameplate_twice),
+    ("routers_are_of_the_sort_that_they_are_called", reach::routers_are_of_their_sort),
+    ("behind_every_nat_two_homes_find_the_shortest_way", reach::behind_every_nat),
+    ("where_only_tcp_gets_through_the_server_carries_it", reach::with_nothing_but_tcp),
+    ("where_only_tcp_gets_through_and_no_relay_is_there_the_cause_is_said", reach::with_nothing_but_tcp_and_no_relay),
 ];
 
 /// The program that is tried.
