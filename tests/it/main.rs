@@ -28,6 +28,7 @@ mod json_table;
 mod kills;
 mod network;
 mod pipes;
+mod private_authority;
 mod questions;
 mod reconnect;
 mod relay;
