@@ -4,6 +4,7 @@ mod args;
 mod arrived;
 mod config;
 mod desk;
+mod doctor;
 mod format;
 mod human;
 mod json;
@@ -50,6 +51,7 @@ pub(crate) fn main() -> ExitCode {
     start_logging(match &command {
         Command::Send(args) => args.common.verbose,
         Command::Recv(args) => args.common.verbose,
+        Command::Doctor(args) => args.verbose,
         Command::Serve(_) => 1,
         Command::Completions { .. } | Command::Man => 0,
     });
@@ -62,6 +64,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Send(args) => send::run(args).await,
             Command::Recv(args) => recv::run(args).await,
             Command::Serve(args) => serve::run(args).await,
+            Command::Doctor(args) => doctor::run(args).await,
             Command::Completions { shell } => pages::completions(shell),
             Command::Man => pages::manual(),
         }

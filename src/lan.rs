@@ -9,9 +9,11 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use getrandom::SysRng;
 use mdns_sd::{Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
 use p2pshare_protocol::room::Nameplate;
-use tokio::time::{Instant, timeout_at};
+use rand_core::{Rng, UnwrapErr};
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::debug;
 
 /// Tells the network under which nameplate this machine's share is found. Dropping it takes that back.
@@ -147,6 +149,30 @@ impl std::fmt::Debug for Search {
     }
 }
 
+/// Whether what this machine says to everybody on its networks is heard, at least by itself: multicast can be sent and
+/// received. Whether the network passes it on takes a second machine to tell.
+pub(crate) async fn hears_itself() -> bool {
+    let (Some(speaker), Some(listener)) = (daemon(), daemon()) else { return false };
+    let heard = async {
+        let events = listener.browse(TEST_SERVICE).ok()?;
+        let name = format!("{:016x}", UnwrapErr(SysRng).next_u64());
+        let host = format!("p2pshare-{name}.local.");
+        let mut service = ServiceInfo::new(TEST_SERVICE, &name, &host, "", TEST_PORT, None).ok()?.enable_addr_auto();
+        service.set_requires_probe(false);
+        let fullname = service.get_fullname().to_owned();
+        speaker.register(service).ok()?;
+        let is_it = |event: &ServiceEvent| matches!(event, ServiceEvent::ServiceFound(_, name) if *name == fullname);
+        while !is_it(&events.recv_async().await.ok()?) {}
+        Some(())
+    };
+    let is_heard = timeout(HEARD_MAX, heard).await.is_ok_and(|heard| heard.is_some());
+    for daemon in [speaker, listener] {
+        // The answer only says that it was heard.
+        let _ = daemon.shutdown();
+    }
+    is_heard
+}
+
 fn daemon() -> Option<ServiceDaemon> {
     ServiceDaemon::new().inspect_err(|error| debug!(%error, "no multicast DNS")).ok()
 }
@@ -172,6 +198,15 @@ fn is_usable(ip: &IpAddr) -> bool {
 
 /// The service type of senders.
 const SERVICE: &str = "_p2pshare._tcp.local.";
+
+/// The service type with which it is tried whether multicast works.
+const TEST_SERVICE: &str = "_p2pshare-test._tcp.local.";
+
+/// A port where nothing listens: discard.
+const TEST_PORT: u16 = 9;
+
+/// How long one's own announcement may take: it is repeated after a second.
+const HEARD_MAX: Duration = Duration::from_millis(2500);
 
 /// How long a new share listens for nameplates that are taken: answers come within 120 ms (RFC 6762, section 6).
 const LOOK_AROUND: Duration = Duration::from_millis(150);

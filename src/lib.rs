@@ -4,6 +4,7 @@
 //! `p2pshare_protocol` over three adapters: [`signaling`] (the server), `transport` (the peer), [`storage`] (the disk).
 
 mod api;
+pub mod doctor;
 mod error;
 mod lan;
 mod session;

@@ -26,7 +26,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
-pub use config::fetch_config;
+pub use config::{Description, describe, fetch_config};
 pub use error::SignalingError;
 pub use proxy::{Proxies, Proxy, ProxyError};
 pub use server_url::{ServerUrl, ServerUrlError};

@@ -19,6 +19,7 @@
 //! 2. Reading never stops. A peer that sends more than was asked of it is cut off, it does not fill the memory.
 //! 3. The sockets and tasks of a connection are gone soon after its last handle is, however it was dropped.
 
+mod allocation;
 mod candidate;
 mod channel;
 mod config;
@@ -26,18 +27,23 @@ mod error;
 mod found;
 mod inbox;
 pub mod memory;
+mod nat;
 mod quic;
+mod reflection;
 mod socket;
 mod tunnel;
 mod webrtc;
 
 pub use self::{
+    allocation::{AllocationError, try_relay},
     candidate::Candidate,
     channel::{Channel, ChannelSender, Identity, Incoming, Path, PathKind},
     config::{IceServer, PacketSize, PathPolicy, TransportConfig},
     error::{Lost, TransportError},
     found::{Found, WaysIn},
+    nat::{Nat, Reflections},
     quic::{DataPlane, QuicOffer},
+    reflection::look_through,
     tunnel::Tunnel,
     webrtc::{DialEvent, Dialing, SocketBuffers, local_ips},
 };

@@ -23,6 +23,10 @@ pub struct ServerConfig {
     /// Whether two sides that have paired may ask for access to a relay.
     #[serde(default)]
     pub relay: bool,
+    /// The UDP ports where it answers STUN under the name it is asked by: none, the usual one, or that and another one,
+    /// which tells kinds of NAT apart.
+    #[serde(default)]
+    pub stun_ports: Vec<u16>,
 }
 
 /// A closed range of protocol versions.

@@ -109,6 +109,7 @@ impl ServeArgs {
             trusted_proxies: self.trusted_proxy.clone(),
             ice_servers: self.ice_server.iter().map(ice_server).collect(),
             udp_listen: (!self.udp_listen.is_empty()).then(|| self.udp_listen.clone()),
+            tells_nat_kinds: true,
             relay: self.relay_config()?,
             nameplate_last_digit: None,
             nameplates_elsewhere: Vec::new(),

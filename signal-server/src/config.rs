@@ -56,6 +56,8 @@ pub struct Config {
     pub ice_servers: Vec<IceServer>,
     /// Where STUN is answered and the relay listens; the listeners' own addresses if absent.
     pub udp_listen: Option<Vec<SocketAddr>>,
+    /// Whether STUN is answered on a second port as well, the next one, so that clients can tell kinds of NAT apart.
+    pub tells_nat_kinds: bool,
     /// What is relayed where no direct path works, if anything is.
     pub relay: Option<RelayConfig>,
     /// The digit that all nameplates end in, if they shall.

@@ -40,7 +40,6 @@ pub mod rooms;
 mod routes;
 mod server;
 mod sources;
-mod stun;
 mod tunnel;
 mod udp;
 

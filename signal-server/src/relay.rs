@@ -25,7 +25,7 @@ use self::filter::Filter;
 use self::quota::Quota;
 use crate::client_address::Network;
 use crate::limits::RelayLimits;
-use crate::stun::{Message, Writer, attribute, canonical, kind};
+use p2pshare_protocol::stun::{Message, Writer, attribute, canonical, kind};
 
 /// Names an allocation; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -34,8 +34,8 @@ use crate::tunnel::Tunnels;
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) hub: Arc<Hub>,
-    /// Where STUN is answered, if it is.
-    pub(crate) udp_port: Option<u16>,
+    /// Where STUN is answered, if it is: the usual port, and the other one if there is one.
+    pub(crate) stun_ports: Vec<u16>,
     /// What joins who has nothing but TCP, if there is a relay.
     pub(crate) tunnels: Option<Arc<Tunnels>>,
 }
@@ -73,6 +73,7 @@ async fn describe(State(shared): State<Arc<Shared>>, Extension(peer): Extension<
         },
         ice_servers: shared.ice_servers(&headers, client_of(&headers, &peer, &shared.config)),
         relay: shared.config.relay.is_some(),
+        stun_ports: shared.stun_ports.clone(),
     };
     ([(header::CACHE_CONTROL, "no-store")], Json(config)).into_response()
 }
@@ -160,7 +161,7 @@ impl Shared {
     /// What a client is recommended: what the operator says, and this server where it answers STUN.
     fn ice_servers(&self, headers: &HeaderMap, client: IpAddr) -> Vec<IceServer> {
         let host = text(headers, &header::HOST).and_then(host_name);
-        let own = host.zip(self.udp_port).and_then(|(host, port)| own_stun(host, port, client));
+        let own = host.zip(self.stun_ports.first()).and_then(|(host, port)| own_stun(host, *port, client));
         self.config.ice_servers.iter().cloned().chain(own).collect()
     }
 }

@@ -62,7 +62,10 @@ impl Server {
     fn assemble(self, listeners: &[TcpListener]) -> (Arc<Shared>, Udp) {
         let Self { config, rooms, drawn: [secret, nonce_key] } = self;
         let sockets = open_udp(listeners, config.udp_listen.as_deref());
-        let port = sockets.first().and_then(|socket| socket.local_addr().ok()).map(|address| address.port());
+        let others = if config.tells_nat_kinds { udp::open_others(&sockets) } else { Vec::new() };
+        let stun_ports = [&sockets, &others].into_iter().filter_map(|sockets| sockets.first()?.local_addr().ok());
+        let stun_ports: Vec<_> = stun_ports.map(|address| address.port()).collect();
+        let port = stun_ports.first().copied();
         let (relay, access) = match (&config.relay, port) {
             (Some(RelayConfig::Embedded { addresses, ports, allowed }), Some(port)) => {
                 let secret = RelaySecret::new(&secret);
@@ -86,7 +89,7 @@ impl Server {
         let tunnels = access.as_ref().map(|access| Tunnels::new(access.secret.clone(), &config.limits.relay));
         let tunnels = tunnels.map(Arc::new);
         let hub = Arc::new(Hub::new(rooms, access, config.limits.socket.clone()));
-        (Arc::new(Shared { config, hub, udp_port: port, tunnels }), Udp::new(sockets, relay))
+        (Arc::new(Shared { config, hub, stun_ports, tunnels }), Udp::new(sockets, others, relay))
     }
 
     /// Serves until `shutdown` is ready, then closes the WebSockets with 1001 and returns within 2 s.

@@ -1,4 +1,4 @@
-//! The server's UDP sockets: STUN, and the relay with a socket for each of its allocations.
+//! The server's UDP sockets: STUN on two ports, and the relay with a socket for each of its allocations.
 
 use std::collections::HashMap;
 use std::io;
@@ -14,7 +14,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, sleep_until};
 
 use crate::relay::{AllocationId, Client, Output, Relay, Time};
-use crate::stun::{Message, reflect};
+use p2pshare_protocol::stun::{Message, Reflection, canonical, reflect};
 
 /// Opens a UDP socket; on an IPv6 address for IPv6 only, so that its IPv4 twin can be opened as well.
 pub(crate) fn open(address: SocketAddr) -> io::Result<UdpSocket> {
@@ -27,6 +27,20 @@ pub(crate) fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     UdpSocket::from_std(socket.into())
+}
+
+/// Opens the other port of each socket, from which a network that lets in strangers hears an answer as well. A port that is
+/// not to be had leaves kinds of NAT untold, nothing else.
+pub(crate) fn open_others(sockets: &[UdpSocket]) -> Vec<UdpSocket> {
+    let other = |socket: &UdpSocket| {
+        let address = socket.local_addr()?;
+        let port = address.port().checked_add(1).ok_or(io::ErrorKind::AddrNotAvailable)?;
+        open(SocketAddr::new(address.ip(), port))
+    };
+    let opened: io::Result<Vec<_>> = sockets.iter().map(other).collect();
+    opened
+        .inspect_err(|error| tracing::info!(%error, "kinds of NAT cannot be told: no second UDP port"))
+        .unwrap_or_default()
 }
 
 /// Whether an address is one of this machine: only such can be bound.
@@ -47,6 +61,8 @@ pub(crate) struct RelayPlace {
 #[derive(Debug)]
 pub(crate) struct Udp {
     sockets: Vec<UdpSocket>,
+    /// The other port of each socket, for STUN alone; or none at all.
+    others: Vec<UdpSocket>,
     relay: Option<Mutex<State>>,
     deadline_changed: Notify,
 }
@@ -72,9 +88,9 @@ impl Drop for Relayed {
 }
 
 impl Udp {
-    pub(crate) fn new(sockets: Vec<UdpSocket>, relay: Option<(Relay, RelayPlace)>) -> Self {
+    pub(crate) fn new(sockets: Vec<UdpSocket>, others: Vec<UdpSocket>, relay: Option<(Relay, RelayPlace)>) -> Self {
         let state = |(relay, place)| Mutex::new(State { relay, place, open: HashMap::new() });
-        Self { sockets, relay: relay.map(state), deadline_changed: Notify::new() }
+        Self { sockets, others, relay: relay.map(state), deadline_changed: Notify::new() }
     }
 
     /// Answers until it is dropped.
@@ -84,6 +100,10 @@ impl Udp {
         for socket in 0..udp.sockets.len() {
             let udp = udp.clone();
             tasks.spawn(async move { udp.listen(socket).await });
+        }
+        for other in 0..udp.others.len() {
+            let udp = udp.clone();
+            tasks.spawn(async move { udp.reflect(&udp.others[other], &udp.sockets[other]).await });
         }
         let _closing = Closing(udp.clone());
         udp.keep_time().await;
@@ -98,9 +118,25 @@ impl Udp {
         }
     }
 
+    /// Answers STUN on one of the other ports; `first` is the usual one.
+    async fn reflect(&self, other: &UdpSocket, first: &UdpSocket) {
+        let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+        loop {
+            let Some((datagram, from)) = receive(other, &mut buffer).await else { continue };
+            if let Some(answer) = Message::parse(datagram).and_then(|message| reflect(&message, from, true)) {
+                let socket = if answer.from_other_port { first } else { other };
+                let _ = socket.try_send_to(&answer.answer, from);
+            }
+        }
+    }
+
     fn take_in(self: &Arc<Self>, from: Client, datagram: &[u8]) {
-        match Message::parse(datagram).and_then(|message| reflect(&message, from.address)) {
-            Some(answer) => self.answer(from, &answer),
+        let other = self.others.get(from.socket);
+        match Message::parse(datagram).and_then(|message| reflect(&message, from.address, other.is_some())) {
+            Some(Reflection { answer, from_other_port: true }) => {
+                let _ = other.map(|other| other.try_send_to(&answer, from.address));
+            }
+            Some(Reflection { answer, from_other_port: false }) => self.answer(from, &answer),
             None => self.feed(|relay, now| relay.handle_client(from, datagram, now)),
         }
     }
@@ -222,7 +258,7 @@ impl RelayPlace {
 
 /// This machine's address of a family, as a client sees it.
 fn towards(is_v6: bool, client: SocketAddr) -> io::Result<IpAddr> {
-    let client = crate::stun::canonical(client);
+    let client = canonical(client);
     let somewhere = if is_v6 { SOMEWHERE_V6 } else { SOMEWHERE_V4 };
     let there = if client.is_ipv6() == is_v6 { client } else { SocketAddr::new(somewhere, 9) };
     let any: IpAddr = if is_v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
@@ -273,8 +309,8 @@ mod tests {
     use super::*;
     use crate::limits::RelayLimits;
     use crate::relay::RelaySetup;
-    use crate::relay::credentials::{RelaySecret, long_term_key};
-    use crate::stun::{Writer, attribute, kind};
+    use crate::relay::credentials::RelaySecret;
+    use p2pshare_protocol::stun::{Writer, ask, attribute, kind, long_term_key};
 
     const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -282,11 +318,12 @@ mod tests {
     fn start() -> (SocketAddr, JoinSet<()>) {
         let socket = open(SocketAddr::new(LOCALHOST, 0)).unwrap();
         let address = socket.local_addr().unwrap();
+        let others = vec![open(SocketAddr::new(LOCALHOST, 0)).unwrap()];
         let (limits, secret) = (RelayLimits::default(), RelaySecret::new(b"north"));
         let relay = Relay::new(RelaySetup { limits, secret, nonce_key: [1; 32], allowed: Vec::new(), is_own });
         let place = RelayPlace { addresses: Vec::new(), ports: crate::config::RELAY_PORTS };
         let mut running = JoinSet::new();
-        running.spawn(Udp::new(vec![socket], Some((relay, place))).serve());
+        running.spawn(Udp::new(vec![socket], others, Some((relay, place))).serve());
         (address, running)
     }
 
@@ -344,6 +381,20 @@ mod tests {
         let answer = client.exchange(&Writer::new(kind::BINDING, [1; 12]).finish(None)).await;
         let seen = Message::parse(&answer).unwrap().addresses(attribute::XOR_MAPPED_ADDRESS).next().unwrap();
         assert_eq!(seen, client.socket.local_addr().ok());
+    }
+
+    #[tokio::test]
+    async fn an_answer_comes_from_the_other_port_where_that_is_asked_for() {
+        let (server, _running) = start();
+        let client = UdpSocket::bind((LOCALHOST, 0)).await.unwrap();
+        client.send_to(&ask([1; 12], true), server).await.unwrap();
+        let mut buffer = [0; 128];
+        let (length, other) = timeout(Duration::from_secs(20), client.recv_from(&mut buffer)).await.unwrap().unwrap();
+        assert_ne!(other, server);
+        let seen = Message::parse(&buffer[..length]).unwrap().addresses(attribute::XOR_MAPPED_ADDRESS).next();
+        assert_eq!(seen, Some(client.local_addr().ok()));
+        client.send_to(&ask([2; 12], true), other).await.unwrap();
+        assert_eq!(client.recv_from(&mut buffer).await.unwrap().1, server, "the two are each other's other");
     }
 
     #[tokio::test]

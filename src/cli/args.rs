@@ -28,6 +28,7 @@ Examples:
   p2pshare recv                         open an inbox that others fill
   p2pshare send notes.txt --to 123456   send into an inbox
   p2pshare serve                        run a signalling server for others
+  p2pshare doctor -s share.example.org  test this network and the way to a server
 
 Exit codes:
    0  done, and acknowledged by the peer     7  the other side needs another version
@@ -47,6 +48,8 @@ pub(crate) enum Command {
     Recv(RecvArgs),
     /// Run a signalling server
     Serve(p2pshare_signal::command::ServeArgs),
+    /// Test this network, and say what to do about it
+    Doctor(DoctorArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -238,6 +241,33 @@ pub(crate) struct CommonArgs {
     /// Never ask
     #[arg(long)]
     pub(crate) non_interactive: bool,
+
+    /// The configuration file
+    #[arg(long, value_name = "FILE", env = "P2PSHARE_CONFIG", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The server to test the way to; without one, only this machine and its network are tested
+    #[arg(short, long, value_name = "URL", env = "P2PSHARE_SERVER", hide_env_values = true)]
+    pub(crate) server: Option<ServerUrl>,
+
+    /// Proxy on the way to the server [default: HTTPS_PROXY, ALL_PROXY]
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<Proxy>,
+
+    /// Say nothing on the local network, and do not test it
+    #[arg(long)]
+    pub(crate) no_lan: bool,
+
+    /// One JSON object on standard output, which holds this machine's addresses too
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Log details of the network; twice for more
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
 
     /// The configuration file
     #[arg(long, value_name = "FILE", env = "P2PSHARE_CONFIG", hide_env_values = true)]

@@ -7,7 +7,7 @@ use directories::ProjectDirs;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::args::{CommonArgs, OnExistsArg, RecvArgs, SendArgs, ShareArgs};
+use super::args::{CommonArgs, DoctorArgs, OnExistsArg, RecvArgs, SendArgs, ShareArgs};
 use super::parse::{parse_duration, parse_ice_server, parse_retry, parse_size};
 use super::report::{Exit, Report};
 
@@ -92,6 +92,18 @@ impl Config {
         fill(&mut args.max_files, self.max_files);
         self.complete_share(&mut args.share)?;
         self.complete_common(&mut args.common)
+    }
+
+    /// Sets what the command line of `doctor` leaves open.
+    ///
+    /// # Errors
+    /// A value is none; the report names it.
+    pub(crate) fn complete_doctor(&self, args: &mut DoctorArgs) -> Result<(), Report> {
+        fill(&mut args.server, parsed("server", self.server.as_deref(), parse_as)?);
+        fill(&mut args.proxy, parsed("proxy", self.proxy.as_deref(), parse_as)?);
+        turn_on(&mut args.no_lan, self.no_lan);
+        turn_on(&mut args.json, self.json);
+        Ok(())
     }
 
     fn complete_share(&self, args: &mut ShareArgs) -> Result<(), Report> {

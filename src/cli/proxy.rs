@@ -2,15 +2,14 @@
 
 use p2pshare::signaling::{Proxies, Proxy};
 
-use super::args::CommonArgs;
 use super::report::{Exit, Report};
 
-/// What was asked for. `NO_PROXY` holds in any case.
+/// `named`, or what the variables say. `NO_PROXY` holds in any case.
 ///
 /// # Errors
 /// A variable holds no proxy's address.
-pub(crate) fn proxies(common: &CommonArgs) -> Result<Proxies, Report> {
-    let named = common.proxy.clone();
+pub(crate) fn proxies(named: Option<&Proxy>) -> Result<Proxies, Report> {
+    let named = named.cloned();
     let except = variable("NO_PROXY").map(|list| list.split(',').map(str::to_owned).collect()).unwrap_or_default();
     if named.is_some() {
         return Ok(Proxies { https: named.clone(), http: named, except });

@@ -106,6 +106,11 @@ impl Report {
         self
     }
 
+    /// Puts an error of the way to a server into words.
+    pub(crate) fn of_signaling(error: &SignalingError) -> Self {
+        signaling(error)
+    }
+
     /// Puts an error into words. `invitation` is what the person typed, if anything.
     pub(crate) fn of(error: &Error, invitation: Option<&Invitation>) -> Self {
         match error {

@@ -31,7 +31,7 @@ pub(crate) fn settings(common: &CommonArgs, config: &Config) -> Result<Settings,
     }
     Ok(Settings {
         server: common.server.clone(),
-        proxies: proxies(common)?,
+        proxies: proxies(common.proxy.as_ref())?,
         name: config.name.clone().unwrap_or_else(own_name),
         password: None,
         verify: common.verify,

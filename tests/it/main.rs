@@ -16,6 +16,7 @@ mod contract;
 mod coturn;
 mod crowd;
 mod disk;
+mod doctor;
 mod durable;
 mod faults;
 mod guesses;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::Client;
 use crate::sources::Source;
-use crate::stun::Transaction;
+use p2pshare_protocol::stun::Transaction;
 
 #[derive(Debug)]
 pub(super) struct Allocation {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
-use md5::{Digest, Md5};
+use p2pshare_protocol::stun::long_term_key;
 use sha1::Sha1;
 
 /// What credentials for a relay are made with.
@@ -60,11 +60,6 @@ impl RelaySecret {
     }
 }
 
-/// The key of a long-term credential (RFC 8489, section 9.2.2).
-pub(crate) fn long_term_key(username: &str, realm: &str, password: &str) -> [u8; 16] {
-    Md5::digest(format!("{username}:{realm}:{password}")).into()
-}
-
 /// Whether a user name's time is over; a name without a time is none of ours.
 pub(crate) fn is_expired(username: &str, now: SystemTime) -> bool {
     let until = username.split_once(':').and_then(|(until, _)| until.parse::<u64>().ok());
@@ -100,13 +95,5 @@ mod tests {
         for other in ["", "abc", "abc:1700000600", "-1:abc", "17000006001700000600170000:abc"] {
             assert!(is_expired(other, now), "{other}");
         }
-    }
-
-    #[test]
-    fn the_key_of_rfc_8489_comes_out() {
-        assert_eq!(
-            long_term_key("user", "realm", "pass"),
-            [0x84, 0x93, 0xfb, 0xc5, 0x3b, 0xa5, 0x82, 0xfb, 0x4c, 0x04, 0x4c, 0x45, 0x6b, 0xdc, 0x40, 0xeb]
-        );
     }
 }

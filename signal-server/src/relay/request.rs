@@ -12,7 +12,7 @@ use super::credentials::is_expired;
 use super::quota::Refused;
 use super::{AllocationId, Client, Output, Relay, Time};
 use crate::sources::Source;
-use crate::stun::{Message, Writer, attribute, canonical, kind};
+use p2pshare_protocol::stun::{Message, Writer, attribute, canonical, kind};
 
 /// Why a request is refused: a code of the RFCs and its name.
 type Refusal = (u16, &'static str);

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::credentials::{Credential, long_term_key};
+use p2pshare_protocol::stun::long_term_key;
+
+use super::credentials::Credential;
 use super::request::REALM;
 use super::*;
 

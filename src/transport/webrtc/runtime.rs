@@ -38,7 +38,8 @@ impl SocketBuffers {
     }
 
     /// Asks the kernel what it would grant.
-    pub(super) fn probe() -> Self {
+    #[must_use]
+    pub fn probe() -> Self {
         let granted = UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 0)).and_then(|socket| enlarge(&socket));
         Self { wanted: SOCKET_BUFFER_BYTES, granted: granted.unwrap_or(0) }
     }

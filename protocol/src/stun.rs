@@ -1,26 +1,29 @@
 //! STUN messages (RFC 8489): reading what comes from anywhere, and writing answers.
 //!
 //! Reading never allocates, and looks at nothing behind the message's own integrity attribute, which nobody vouches for.
+//! The server answers and relays with these, and `doctor` asks with them; WebRTC has its own.
 
 use std::net::{IpAddr, SocketAddr};
 
 use hmac::{Hmac, KeyInit, Mac};
+use md5::{Digest, Md5};
 use sha1::Sha1;
 
 /// A message, whole and well-formed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Message<'a> {
+pub struct Message<'a> {
     bytes: &'a [u8],
     /// Where the integrity attribute begins, if there is one.
     integrity_at: Option<usize>,
 }
 
 /// Names a request, so that its answer is known.
-pub(crate) type Transaction = [u8; 12];
+pub type Transaction = [u8; 12];
 
 impl<'a> Message<'a> {
     /// Reads a datagram; `None` if it is no STUN message, or a malformed one.
-    pub(crate) fn parse(bytes: &'a [u8]) -> Option<Self> {
+    #[must_use]
+    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let header = bytes.get(..HEADER_BYTES)?;
         let length = usize::from(u16_at(header, 2)?);
         let is_stun = header[0] & 0xc0 == 0 && header[4..8] == COOKIE && length % 4 == 0;
@@ -45,19 +48,21 @@ impl<'a> Message<'a> {
     }
 
     /// Its method and class.
-    pub(crate) fn kind(&self) -> u16 {
+    #[must_use]
+    pub fn kind(&self) -> u16 {
         u16::from_be_bytes([self.bytes[0], self.bytes[1]])
     }
 
     /// Its transaction.
-    pub(crate) fn transaction(&self) -> Transaction {
+    #[must_use]
+    pub fn transaction(&self) -> Transaction {
         let mut transaction = [0; 12];
         transaction.copy_from_slice(&self.bytes[8..HEADER_BYTES]);
         transaction
     }
 
     /// The attributes that count.
-    pub(crate) fn attributes(&self) -> impl Iterator<Item = (u16, &'a [u8])> + use<'a> {
+    pub fn attributes(&self) -> impl Iterator<Item = (u16, &'a [u8])> + use<'a> {
         let bytes = &self.bytes[..self.integrity_at.unwrap_or(self.bytes.len())];
         let mut at = HEADER_BYTES;
         std::iter::from_fn(move || {
@@ -70,34 +75,39 @@ impl<'a> Message<'a> {
     }
 
     /// The first attribute of a kind.
-    pub(crate) fn attribute(&self, kind: u16) -> Option<&'a [u8]> {
+    #[must_use]
+    pub fn attribute(&self, kind: u16) -> Option<&'a [u8]> {
         self.attributes().find(|(k, _)| *k == kind).map(|(_, value)| value)
     }
 
     /// An attribute that is a text.
-    pub(crate) fn text(&self, kind: u16) -> Option<&'a str> {
+    #[must_use]
+    pub fn text(&self, kind: u16) -> Option<&'a str> {
         std::str::from_utf8(self.attribute(kind)?).ok()
     }
 
     /// An attribute that is a number of four bytes.
-    pub(crate) fn number(&self, kind: u16) -> Option<u32> {
+    #[must_use]
+    pub fn number(&self, kind: u16) -> Option<u32> {
         self.attribute(kind)?.try_into().map(u32::from_be_bytes).ok()
     }
 
     /// Whether the message says that it is vouched for.
-    pub(crate) const fn has_integrity(&self) -> bool {
+    #[must_use]
+    pub const fn has_integrity(&self) -> bool {
         self.integrity_at.is_some()
     }
 
     /// Whether the holder of `key` vouches for the message. Compared in constant time.
-    pub(crate) fn is_vouched_for(&self, key: &[u8]) -> bool {
+    #[must_use]
+    pub fn is_vouched_for(&self, key: &[u8]) -> bool {
         let Some(at) = self.integrity_at else { return false };
         let mac = integrity(&self.bytes[..at], key);
         mac.verify_slice(&self.bytes[at + 4..at + INTEGRITY_BYTES]).is_ok()
     }
 
     /// An attribute of this kind that is an XOR-mapped address.
-    pub(crate) fn addresses(&self, kind: u16) -> impl Iterator<Item = Option<SocketAddr>> + use<'a> {
+    pub fn addresses(&self, kind: u16) -> impl Iterator<Item = Option<SocketAddr>> + use<'a> {
         let transaction = self.transaction();
         self.attributes().filter(move |(k, _)| *k == kind).map(move |(_, value)| unmask(value, transaction))
     }
@@ -105,13 +115,15 @@ impl<'a> Message<'a> {
 
 /// A message under construction.
 #[derive(Debug)]
-pub(crate) struct Writer {
+pub struct Writer {
     bytes: Vec<u8>,
     transaction: Transaction,
 }
 
 impl Writer {
-    pub(crate) fn new(kind: u16, transaction: Transaction) -> Self {
+    /// Begins a message of a method and class.
+    #[must_use]
+    pub fn new(kind: u16, transaction: Transaction) -> Self {
         let mut bytes = Vec::with_capacity(128);
         bytes.extend_from_slice(&kind.to_be_bytes());
         bytes.extend_from_slice(&[0, 0]);
@@ -120,7 +132,12 @@ impl Writer {
         Self { bytes, transaction }
     }
 
-    pub(crate) fn attribute(mut self, kind: u16, value: &[u8]) -> Self {
+    /// Adds an attribute.
+    ///
+    /// # Panics
+    /// The value is longer than any datagram.
+    #[must_use]
+    pub fn attribute(mut self, kind: u16, value: &[u8]) -> Self {
         let length = u16::try_from(value.len()).expect("what we write fits a datagram");
         self.bytes.extend_from_slice(&kind.to_be_bytes());
         self.bytes.extend_from_slice(&length.to_be_bytes());
@@ -130,19 +147,22 @@ impl Writer {
     }
 
     /// An address, masked as its attribute wants it.
-    pub(crate) fn address(self, kind: u16, address: SocketAddr) -> Self {
+    #[must_use]
+    pub fn address(self, kind: u16, address: SocketAddr) -> Self {
         let value = mask(address, self.transaction);
         self.attribute(kind, &value)
     }
 
     /// Why a request is refused.
-    pub(crate) fn error(self, code: u16, reason: &str) -> Self {
+    #[must_use]
+    pub fn error(self, code: u16, reason: &str) -> Self {
         let [class, number] = [code / 100, code % 100].map(|part| u8::try_from(part).unwrap_or(0));
         self.attribute(attribute::ERROR_CODE, &[&[0, 0, class, number], reason.as_bytes()].concat())
     }
 
     /// Ends the message; `key` vouches for it.
-    pub(crate) fn finish(mut self, key: Option<&[u8]>) -> Vec<u8> {
+    #[must_use]
+    pub fn finish(mut self, key: Option<&[u8]>) -> Vec<u8> {
         if let Some(key) = key {
             let mac = integrity(&self.bytes, key).finalize().into_bytes();
             self = self.attribute(attribute::MESSAGE_INTEGRITY, &mac);
@@ -158,17 +178,57 @@ impl Writer {
     }
 }
 
-/// Answers the question "which address do you see?".
-pub(crate) fn reflect(request: &Message<'_>, from: SocketAddr) -> Option<Vec<u8>> {
-    let is_asked = request.kind() == kind::BINDING && !request.has_integrity();
-    is_asked.then(|| {
-        let answer = Writer::new(kind::BINDING | kind::SUCCESS, request.transaction());
-        answer.address(attribute::XOR_MAPPED_ADDRESS, canonical(from)).finish(None)
-    })
+/// Asks "which address do you see?".
+#[must_use]
+pub fn ask(transaction: Transaction, from_other_port: bool) -> Vec<u8> {
+    let request = Writer::new(kind::BINDING, transaction);
+    let change = [0, 0, 0, CHANGE_PORT];
+    let request = if from_other_port { request.attribute(attribute::CHANGE_REQUEST, &change) } else { request };
+    request.finish(None)
+}
+
+/// An answer to that question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reflection {
+    /// The answer.
+    pub answer: Vec<u8>,
+    /// Whether it is to leave from the server's other port: then it is heard only where a network lets in strangers (RFC
+    /// 5780, section 4.4).
+    pub from_other_port: bool,
+}
+
+/// Answers the question, at a server that has another port or none.
+#[must_use]
+pub fn reflect(request: &Message<'_>, from: SocketAddr, has_other_port: bool) -> Option<Reflection> {
+    if request.kind() != kind::BINDING || request.has_integrity() {
+        return None;
+    }
+    let from_other_port = match request.number(attribute::CHANGE_REQUEST) {
+        None | Some(0) => false,
+        Some(change) if change == u32::from(CHANGE_PORT) && has_other_port => true,
+        // Another address of ours, or a port that is not there. Silence would be taken for a firewall.
+        Some(_) => {
+            let refusal = Writer::new(kind::BINDING | kind::ERROR, request.transaction());
+            let refusal = refusal.error(UNKNOWN_ATTRIBUTE, "Unknown Attribute");
+            let unknown = attribute::CHANGE_REQUEST.to_be_bytes();
+            let answer = refusal.attribute(attribute::UNKNOWN_ATTRIBUTES, &unknown).finish(None);
+            return Some(Reflection { answer, from_other_port: false });
+        }
+    };
+    let answer = Writer::new(kind::BINDING | kind::SUCCESS, request.transaction());
+    let answer = answer.address(attribute::XOR_MAPPED_ADDRESS, canonical(from)).finish(None);
+    Some(Reflection { answer, from_other_port })
+}
+
+/// The key of a long-term credential (RFC 8489, section 9.2.2).
+#[must_use]
+pub fn long_term_key(username: &str, realm: &str, password: &str) -> [u8; 16] {
+    Md5::digest(format!("{username}:{realm}:{password}")).into()
 }
 
 /// An address that is mapped into IPv6, as the IPv4 one that it is.
-pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+#[must_use]
+pub fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
@@ -217,41 +277,72 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 }
 
 /// Methods and classes.
-pub(crate) mod kind {
-    pub(crate) const BINDING: u16 = 0x0001;
-    pub(crate) const ALLOCATE: u16 = 0x0003;
-    pub(crate) const REFRESH: u16 = 0x0004;
-    pub(crate) const SEND_INDICATION: u16 = 0x0016;
-    pub(crate) const DATA_INDICATION: u16 = 0x0017;
-    pub(crate) const CREATE_PERMISSION: u16 = 0x0008;
-    pub(crate) const CHANNEL_BIND: u16 = 0x0009;
+pub mod kind {
+    /// Which address do you see?
+    pub const BINDING: u16 = 0x0001;
+    /// Give me a relayed address.
+    pub const ALLOCATE: u16 = 0x0003;
+    /// Let me keep it, or take it back.
+    pub const REFRESH: u16 = 0x0004;
+    /// Pass this on to a peer.
+    pub const SEND_INDICATION: u16 = 0x0016;
+    /// A peer said this.
+    pub const DATA_INDICATION: u16 = 0x0017;
+    /// Let a peer speak to me.
+    pub const CREATE_PERMISSION: u16 = 0x0008;
+    /// Call a peer by a number.
+    pub const CHANNEL_BIND: u16 = 0x0009;
     /// Set in the answer to a request that was granted.
-    pub(crate) const SUCCESS: u16 = 0x0100;
+    pub const SUCCESS: u16 = 0x0100;
     /// Set in the answer to a request that was refused.
-    pub(crate) const ERROR: u16 = 0x0110;
+    pub const ERROR: u16 = 0x0110;
 }
 
 /// Kinds of attribute.
-pub(crate) mod attribute {
-    pub(crate) const USERNAME: u16 = 0x0006;
-    pub(crate) const MESSAGE_INTEGRITY: u16 = 0x0008;
-    pub(crate) const ERROR_CODE: u16 = 0x0009;
-    pub(crate) const UNKNOWN_ATTRIBUTES: u16 = 0x000a;
-    pub(crate) const CHANNEL_NUMBER: u16 = 0x000c;
-    pub(crate) const LIFETIME: u16 = 0x000d;
-    pub(crate) const XOR_PEER_ADDRESS: u16 = 0x0012;
-    pub(crate) const DATA: u16 = 0x0013;
-    pub(crate) const REALM: u16 = 0x0014;
-    pub(crate) const NONCE: u16 = 0x0015;
-    pub(crate) const XOR_RELAYED_ADDRESS: u16 = 0x0016;
-    pub(crate) const REQUESTED_ADDRESS_FAMILY: u16 = 0x0017;
-    pub(crate) const REQUESTED_TRANSPORT: u16 = 0x0019;
-    pub(crate) const DONT_FRAGMENT: u16 = 0x001a;
-    pub(crate) const XOR_MAPPED_ADDRESS: u16 = 0x0020;
-    pub(crate) const FINGERPRINT: u16 = 0x8028;
+pub mod attribute {
+    /// From where an answer shall come (RFC 5780).
+    pub const CHANGE_REQUEST: u16 = 0x0003;
+    /// Who asks.
+    pub const USERNAME: u16 = 0x0006;
+    /// The proof that it is so.
+    pub const MESSAGE_INTEGRITY: u16 = 0x0008;
+    /// Why a request is refused.
+    pub const ERROR_CODE: u16 = 0x0009;
+    /// Which attributes were not understood.
+    pub const UNKNOWN_ATTRIBUTES: u16 = 0x000a;
+    /// The number of a channel.
+    pub const CHANNEL_NUMBER: u16 = 0x000c;
+    /// How long something lasts, in seconds.
+    pub const LIFETIME: u16 = 0x000d;
+    /// The address of a peer.
+    pub const XOR_PEER_ADDRESS: u16 = 0x0012;
+    /// What is passed on.
+    pub const DATA: u16 = 0x0013;
+    /// Where a credential is good.
+    pub const REALM: u16 = 0x0014;
+    /// What a proof is made for.
+    pub const NONCE: u16 = 0x0015;
+    /// The relayed address.
+    pub const XOR_RELAYED_ADDRESS: u16 = 0x0016;
+    /// Whether it shall be of IPv4 or IPv6.
+    pub const REQUESTED_ADDRESS_FAMILY: u16 = 0x0017;
+    /// What shall be relayed: UDP.
+    pub const REQUESTED_TRANSPORT: u16 = 0x0019;
+    /// Whether datagrams may be taken apart.
+    pub const DONT_FRAGMENT: u16 = 0x001a;
+    /// The address that is seen.
+    pub const XOR_MAPPED_ADDRESS: u16 = 0x0020;
+    /// A checksum.
+    pub const FINGERPRINT: u16 = 0x8028;
 }
 
 const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+
+/// "Answer from another port", in a change request.
+const CHANGE_PORT: u8 = 2;
+
+/// An attribute is not understood.
+const UNKNOWN_ATTRIBUTE: u16 = 420;
 
 const FINGERPRINT_MASK: u32 = 0x5354_554e;
 
@@ -340,11 +431,34 @@ mod tests {
     #[test]
     fn only_a_bare_binding_request_is_reflected() {
         let from = "[::ffff:198.51.100.7]:5000".parse().unwrap();
-        let ask = Writer::new(kind::BINDING, [1; 12]).finish(None);
-        let answer = reflect(&Message::parse(&ask).unwrap(), from).unwrap();
-        let seen = Message::parse(&answer).unwrap().addresses(attribute::XOR_MAPPED_ADDRESS).next();
-        assert_eq!(seen, Some("198.51.100.7:5000".parse().ok()));
+        let asked = ask([1; 12], false);
+        let Reflection { answer, from_other_port } = reflect(&Message::parse(&asked).unwrap(), from, true).unwrap();
         let answer = Message::parse(&answer).unwrap();
-        assert!(reflect(&answer, from).is_none(), "two servers would answer each other for ever");
+        let seen = answer.addresses(attribute::XOR_MAPPED_ADDRESS).next();
+        assert_eq!((seen, from_other_port), (Some("198.51.100.7:5000".parse().ok()), false));
+        assert!(reflect(&answer, from, true).is_none(), "two servers would answer each other for ever");
+    }
+
+    #[test]
+    fn the_other_port_answers_where_there_is_one_and_nothing_else_can_be_changed() {
+        let from = "198.51.100.7:5000".parse().unwrap();
+        let asked = ask([1; 12], true);
+        let asked = Message::parse(&asked).unwrap();
+        assert!(reflect(&asked, from, true).unwrap().from_other_port);
+        let other_address = Writer::new(kind::BINDING, [1; 12]).attribute(attribute::CHANGE_REQUEST, &[0, 0, 0, 6]);
+        let other_address = other_address.finish(None);
+        for (request, has_other_port) in [(asked, false), (Message::parse(&other_address).unwrap(), true)] {
+            let refused = reflect(&request, from, has_other_port).unwrap();
+            let answer = Message::parse(&refused.answer).unwrap();
+            assert_eq!((answer.kind(), refused.from_other_port), (kind::BINDING | kind::ERROR, false));
+        }
+    }
+
+    #[test]
+    fn the_key_of_rfc_8489_comes_out() {
+        assert_eq!(
+            long_term_key("user", "realm", "pass"),
+            [0x84, 0x93, 0xfb, 0xc5, 0x3b, 0xa5, 0x82, 0xfb, 0x4c, 0x04, 0x4c, 0x45, 0x6b, 0xdc, 0x40, 0xeb]
+        );
     }
 }
