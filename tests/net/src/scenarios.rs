@@ -1,5 +1,6 @@
 //! What is tried in the lab. Each scenario sets up machines of its own.
 
+mod doctor;
 mod emulator;
 mod lan;
 mod reach;
@@ -30,6 +31,8 @@ pub(crate) const ALL: &[(&str, Scenario)] = &[
     ("behind_every_nat_two_homes_find_the_shortest_way", reach::behind_every_nat),
     ("where_only_tcp_gets_through_the_server_carries_it", reach::with_nothing_but_tcp),
     ("where_only_tcp_gets_through_and_no_relay_is_there_the_cause_is_said", reach::with_nothing_but_tcp_and_no_relay),
+    ("doctor_is_right_about_networks_where_there_is_a_relay", doctor::is_right_where_there_is_a_relay),
+    ("doctor_is_right_about_networks_where_there_is_no_relay", doctor::is_right_where_there_is_none),
 ];
 
 /// The program that is tried.
