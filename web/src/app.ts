@@ -3,6 +3,7 @@
 import { Disk } from "./disk/disk.ts";
 import type { StoreKind } from "./disk/messages.ts";
 import { Failure, type FailureReason } from "./failure.ts";
+import { measure } from "./net/probe.ts";
 import { random } from "./net/random.ts";
 import { parseCode } from "./protocol/code.ts";
 import { parseFragment } from "./protocol/link.ts";
@@ -16,6 +17,7 @@ import { addItems, itemOfFile, itemOfText, itemsOfDrop, Source, type Item } from
 import { Share } from "./share.ts";
 import type { Screen, ShareSettings, State, Theme } from "./state.ts";
 import { keepAwake } from "./ui/wake.ts";
+import { findings, verdict } from "./verdict.ts";
 
 const HOME: Screen = { t: "home", codeError: undefined, nameplate: "" };
 
@@ -86,6 +88,7 @@ export class App {
     this.#joining = this.#download = this.#upload = this.#share = undefined;
     this.#secret = undefined;
     forget();
+    if (location.pathname !== "/") history.replaceState(null, "", "/");
     this.update({ screen: HOME, items: [] });
   }
 
@@ -301,6 +304,21 @@ export class App {
   copied(what: "link" | "code"): void {
     const { screen } = this.#state;
     if (screen.t === "share") this.show({ ...screen, copied: what });
+  }
+
+  // ---- The network
+
+  /** Tests this network and shows what was found out. */
+  async testNetwork(): Promise<void> {
+    this.show({ t: "test", result: undefined, isCopied: false });
+    const [measured, store] = await Promise.all([measure(), storeFor(this.#disk, MEMORY_MAX + 1)]);
+    const result = { verdict: verdict(measured), findings: findings(measured, { isSecure: isSecureContext, store }) };
+    if (this.#state.screen.t === "test") this.show({ t: "test", result, isCopied: false });
+  }
+
+  copiedReport(): void {
+    const { screen } = this.#state;
+    if (screen.t === "test") this.show({ ...screen, isCopied: true });
   }
 
   /** A transfer reached its end, so that nothing is left to go back to. */

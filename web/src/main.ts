@@ -99,5 +99,6 @@ listen();
 app.update({});
 if (app.state.screen.t !== "unsupported") {
   const fragment = takeFragment() || recall();
-  if (fragment !== undefined) open(fragment);
+  if (location.pathname === "/test") void app.testNetwork();
+  else if (fragment !== undefined) open(fragment);
 }

@@ -8,6 +8,7 @@ import type { Entry } from "./protocol/offer.ts";
 import type { StoreKind } from "./disk/messages.ts";
 import type { Item } from "./session/source.ts";
 import type { JoinStep } from "./session/joining.ts";
+import type { Finding, Verdict } from "./verdict.ts";
 
 export type Theme = "auto" | "light" | "dark";
 
@@ -103,6 +104,12 @@ export type Screen =
     }
   | { readonly t: "bad_link"; readonly error: LinkError }
   | { readonly t: "failed"; readonly reason: FailureReason; readonly canRetry: boolean }
+  /** The test of the network, at `/test`. */
+  | {
+      readonly t: "test";
+      readonly result: { readonly verdict: Verdict; readonly findings: readonly Finding[] } | undefined;
+      readonly isCopied: boolean;
+    }
   | { readonly t: "unsupported" };
 
 export interface State {

@@ -25,7 +25,9 @@ pub(super) fn add_to<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Rou
         router = router.route(file.path, get(async |headers: HeaderMap| answer(file, &headers)));
     }
     let index = FILES.iter().find(|file| file.path == INDEX).unwrap_or(&WITHOUT_CLIENT);
-    router.route("/", get(async |headers: HeaderMap| answer(index, &headers)))
+    PAGES
+        .iter()
+        .fold(router, |router, page| router.route(page, get(async |headers: HeaderMap| answer(index, &headers))))
 }
 
 /// Whether a client was built into this program.
@@ -89,6 +91,9 @@ fn content_type(path: &str) -> &'static str {
         _ => "application/octet-stream",
     }
 }
+
+/// Where the page is: at the start, and at its test of the network.
+const PAGES: [&str; 2] = ["/", "/test"];
 
 const INDEX: &str = "/index.html";
 

@@ -6,6 +6,7 @@ import type { CodeError } from "../protocol/code.ts";
 import type { LinkError } from "../protocol/link.ts";
 import type { TransferErrorReason } from "../protocol/transfer_error.ts";
 import type { JoinStep } from "../session/joining.ts";
+import { CLOCK_MAX, type CheckState, type Finding, type Verdict } from "../verdict.ts";
 
 export const words = {
   name: "p2pshare",
@@ -139,11 +140,101 @@ export const words = {
   guestDone: "Has everything",
   stopSharing: "Stop sharing",
 
+  testLink: "Test this network",
+  testRunning: "Testing this network…",
+  testHint: "This takes a few seconds. No file is sent.",
+  testAgain: "Test again",
+  copyReport: "Copy the report",
+  testStates: { ok: "Good", note: "Note", bad: "Bad" } satisfies Record<CheckState, string>,
+
   closeGuard: "A transfer is running.",
   unsupported: "This browser has no WebRTC, which carries the files. A current Firefox, Chrome, Edge or Safari has it.",
   hintNotActive: "A share ends when it was fetched, when it expires, or when its sender stops.",
   kept: "What has arrived is kept for a week: when the same files are sent again, only the rest travels.",
 } as const;
+
+export const verdictTexts: Record<Verdict, string> = {
+  direct: "Direct connections should work",
+  direct_or_relay: "Direct connections work with open networks only; the relay leads to all others",
+  strict: "Direct connections work with open networks only",
+  relay_only: "UDP is blocked here: everything goes through the relay",
+  udp_blocked: "UDP is blocked here, and the server has no relay",
+  websocket_blocked: "The server answers, but nothing can be shared over it",
+  server_unreachable: "The server does not answer",
+  untold: "The server can be used; whether direct connections work cannot be told",
+};
+
+export const verdictAdvice: Record<Verdict, string> = {
+  direct: "",
+  direct_or_relay: "",
+  strict: "Use a server with a relay, or another network, such as a phone's.",
+  relay_only: "That is slower. For direct connections, the network has to let UDP out.",
+  udp_blocked: "Only devices on this network can be reached. Use another network, or a server with a relay.",
+  websocket_blocked: "A proxy or firewall on the way may not pass WebSockets. Open this page over https, or use another network.",
+  server_unreachable: "Check that this device is online, and load the page again.",
+  untold: "",
+};
+
+export const testNames: Record<Finding["t"], string> = {
+  server: "Server",
+  websocket: "WebSocket",
+  udp: "UDP",
+  nat: "NAT",
+  ipv6: "IPv6",
+  relay: "Relay",
+  clock: "Clock",
+  secure: "Page",
+  store: "Storage",
+};
+
+const UDP = { reached: "Reaches the server", silent: "Nothing comes back", untold: "The server does not answer it" };
+
+const NAT = {
+  none: "None: this device is seen under its own address",
+  easy: "Easy: one public port towards everybody",
+  strict: "Strict: another public port towards each",
+  untold: "There is one; its kind cannot be told",
+};
+
+const RELAY = {
+  both: "Works over UDP and over the WebSocket",
+  udp: "Works over UDP only",
+  websocket: "Works over the WebSocket",
+  none: "The server has none",
+  untried: "Could not be tried",
+  broken: "Does not work",
+};
+
+/** What was found out about one thing. */
+export function findingText(finding: Finding): string {
+  switch (finding.t) {
+    case "server":
+      return finding.version === undefined ? "Does not answer" : `Version ${finding.version}`;
+    case "websocket":
+      return finding.ms === undefined ? "Nothing comes through" : `Answers after ${Math.max(1, Math.round(finding.ms))} ms`;
+    case "udp":
+      return UDP[finding.says];
+    case "nat":
+      return NAT[finding.says];
+    case "ipv6":
+      return finding.isThere ? "A public address" : "No public address to be seen";
+    case "relay":
+      return RELAY[finding.says];
+    case "clock":
+      if (Math.abs(finding.ahead) <= CLOCK_MAX) return "Agrees with the server's";
+      return `${Math.abs(finding.ahead)} s ${finding.ahead > 0 ? "behind" : "ahead of"} the server's`;
+    case "secure":
+      return finding.isSecure ? "Opened over https, or on this machine" : "Opened over http: others on this network could change it";
+    case "store":
+      return words.stores[finding.store];
+  }
+}
+
+/** All of it as text; it holds no address. */
+export function reportText({ verdict, findings }: { readonly verdict: Verdict; readonly findings: readonly Finding[] }): string {
+  const lines = findings.map((finding) => `  ${finding.state.padEnd(4)}  ${testNames[finding.t]}: ${findingText(finding)}`);
+  return [`p2pshare, ${navigator.userAgent}`, ...lines, `${verdictTexts[verdict]}. ${verdictAdvice[verdict]}`.trim()].join("\n");
+}
 
 export const codeErrors: Record<CodeError, string> = {
   empty: "Type the code that the sender sees.",

@@ -9,7 +9,8 @@ import { button, buttons, card, details, success, type Of } from "./parts.ts";
 import { percent, running } from "./progress.ts";
 import { joining, offer, password, question, received } from "./receive.ts";
 import { share } from "./share.ts";
-import { failureText, linkErrors, size, words } from "./strings.ts";
+import { failureText, linkErrors, size, verdictTexts, words } from "./strings.ts";
+import { networkTest } from "./test.ts";
 
 /** Draws the state; called after every change. */
 export function draw(root: Element, state: State, app: App): void {
@@ -42,6 +43,8 @@ function spoken(screen: Screen): string {
       return words.received;
     case "sent":
       return words.sent;
+    case "test":
+      return screen.result ? verdictTexts[screen.result.verdict] : words.testRunning;
     default:
       return "";
   }
@@ -81,6 +84,8 @@ function screen(state: State, app: App): Child {
       return card(linkErrors[now.error], buttons(button(words.startOver, () => app.home(), "primary")));
     case "failed":
       return failed(now, app);
+    case "test":
+      return networkTest(now, app);
     case "unsupported":
       return card(words.unsupported);
   }
@@ -102,7 +107,7 @@ function failed(now: Of<"failed">, app: App): Child {
 function footer(state: State, app: App): VNode {
   return h("footer", {},
     state.isInsecure && h("p", { class: "banner" }, words.insecure),
-    h("p", { class: "quiet small" }, words.about),
+    h("p", { class: "quiet small" }, words.about, " ", h("a", { href: "/test" }, words.testLink)),
     h("label", { class: "quiet small" }, `${words.theme} `, h("select", { onchange: (event: Event) => app.setTheme((event.target as HTMLSelectElement).value as State["theme"]) },
       (["auto", "light", "dark"] as const).map((theme) => h("option", { value: theme, selected: state.theme === theme }, words.themes[theme])))),
   );

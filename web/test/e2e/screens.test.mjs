@@ -141,6 +141,35 @@ test("an inbox, from choosing to the end", { timeout: 90_000 }, async () => {
   await context.close();
 });
 
+test("the test of the network", { timeout: 90_000 }, async () => {
+  const relaying = await serve({}, ["--relay"]);
+  const { page, context, complaints } = await visit(server.local);
+  await page.getByRole("link", { name: "Test this network" }).click();
+  await page.getByRole("heading", { name: "Direct connections should work" }).waitFor();
+  await capture(page, "test");
+  await page.goto(`${relaying.local}/test`);
+  await page.getByText("Works over UDP and over the WebSocket").waitFor();
+  assert.ok((await page.locator(".checks li.bad").count()) === 0, await page.locator("main").textContent());
+  await page.getByRole("button", { name: "Copy the report" }).click();
+  await page.getByRole("button", { name: "Copied" }).waitFor();
+  await page.getByRole("button", { name: "Back" }).click();
+  await page.getByText("Have a code?").waitFor();
+  assert.equal(new URL(page.url()).pathname, "/");
+  assert.deepEqual(complaints, []);
+  await context.close();
+  await relaying.stop();
+});
+
+test("the test of a network without datagrams", { timeout: 90_000 }, async () => {
+  // Nobody answers STUN at the address that the page asks.
+  const silent = await serve({}, ["--udp-listen", "127.0.0.1:0"]);
+  const { page, context } = await visit(`${silent.lan}/test`);
+  await page.getByRole("heading", { name: "UDP is blocked here, and the server has no relay" }).waitFor();
+  await capture(page, "test-blocked");
+  await context.close();
+  await silent.stop();
+});
+
 test("ends that are no success", { timeout: 60_000 }, async () => {
   const { page, context } = await visit(`${server.local}/#v1.short`);
   await capture(page, "bad-link");
