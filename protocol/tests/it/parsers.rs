@@ -68,7 +68,7 @@ proptest! {
         let altered = format!("{}{with}{}", &good[..at], &good[at + 1..]);
         if let Ok(parsed) = Sdp::parse(&altered, SdpKind::Offer) {
             let text = parsed.as_str();
-            prop_assert_eq!(text.matches("m=").count(), 1);
+            prop_assert_eq!(text.matches("\r\nm=").count(), 1);
             prop_assert_eq!(text.to_ascii_lowercase().matches("\r\na=fingerprint:sha-256 ").count(), 1);
             prop_assert!(text.bytes().all(|b| (0x20..0x7f).contains(&b) || b == b'\r' || b == b'\n'));
             prop_assert_eq!(Sdp::parse(text, SdpKind::Offer), Ok(parsed.clone()));
