@@ -93,8 +93,7 @@ fn b_034_a_disk_that_fills_up_keeps_what_it_took_and_takes_the_rest_once_there_i
         for (entry, from, to) in left {
             sender.serve_range(entry, &content, from, to);
         }
-        let said = sender.hear_out();
-        assert_eq!(said.last(), Some(&Ctl::Abort { code: AbortCode::Disk }), "{said:?}");
+        sender.serve_until_abort(&[(0, &content)], AbortCode::Disk);
         (HashMap::new(), receiver.end())
     };
     let (_, full) = receive(false);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use p2pshare::transport::Incoming;
-use p2pshare_protocol::ctl::Ctl;
+use p2pshare_protocol::ctl::{AbortCode, Ctl};
 use p2pshare_protocol::data_frame::DataFrame;
 use p2pshare_protocol::hash::{Hash, chunk_range};
 use p2pshare_protocol::limits::CHUNK_BYTES;
@@ -68,6 +68,26 @@ impl Peer {
                         left.retain(|(_, from, to)| from < to);
                         return left;
                     }
+                    _ => {}
+                },
+                Incoming::Lost(lost) => panic!("{lost:?}"),
+                Incoming::Data(_) | Incoming::Disturbed | Incoming::Recovered => {}
+            }
+        }
+    }
+
+    /// Serves what is asked for, whole entries if need be, until the receiver gives up for this reason.
+    pub(crate) fn serve_until_abort(&mut self, files: &[(u32, &[u8])], reason: AbortCode) {
+        loop {
+            match self.next(PATIENCE).expect("the other side says something") {
+                Incoming::Ctl(frame) => match Ctl::decode(&frame).unwrap() {
+                    Ctl::Want { ranges } => {
+                        for (id, from, to) in ranges {
+                            let (entry, content) = files.iter().find(|(entry, _)| *entry == id.0).unwrap();
+                            self.serve_range(*entry, content, from, to);
+                        }
+                    }
+                    Ctl::Abort { code } => return assert_eq!(code, reason),
                     _ => {}
                 },
                 Incoming::Lost(lost) => panic!("{lost:?}"),
