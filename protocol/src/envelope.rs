@@ -18,6 +18,8 @@
 //! - One socket is the host of up to four rooms (`room` says which) or the guest of one, never both.
 //! - A host that lost its socket sends `create` with `room` and `token` within 60 s and has its room back. Its guests
 //!   got `left` and have to join again.
+//! - A host may leave a greeting for the next guest of a room: that guest gets it right behind `joined`, as if the host had sent it
+//!   then, and the host gets `greeted` in front of `peer`. It waits for one guest, on the socket that left it.
 //! - The host reports each guest's proof, once, before any password: `ok` ends the handshake's 15 s and counts towards
 //!   `max`; `bad_proof` also removes the guest. A host that removes a guest itself gets no `left` for it.
 //! - After `left` a guest's socket is free to join again; after `error` a socket stays open, except `protocol`.
@@ -79,6 +81,13 @@ pub enum ClientMessage {
         /// What only the other side understands.
         body: Body,
     },
+    /// Leaves a body for the next guest of a room, which saves that guest a round trip (host only).
+    Greet {
+        /// Which of the host's rooms.
+        room: RoomId,
+        /// What only the guest understands; it takes the place of one that waits.
+        body: Body,
+    },
     /// Removes a guest (host only).
     Kick {
         /// Which guest.
@@ -131,6 +140,11 @@ pub enum ServerMessage {
         cid: Cid,
         /// The room's name.
         room: RoomId,
+    },
+    /// The guest of the `peer` that follows has got the greeting that waited.
+    Greeted {
+        /// The guest's number.
+        cid: Cid,
     },
     /// A guest has entered one of the host's rooms.
     Peer {

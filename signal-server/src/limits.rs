@@ -21,6 +21,8 @@ pub struct Limits {
     pub guests_max: usize,
     /// How many bytes of bodies are relayed from and to one guest: a handshake takes some 10 KiB.
     pub guest_bytes_max: usize,
+    /// How long a greeting may be that a room keeps for its next guest: a host's first message takes 60 bytes.
+    pub greeting_bytes_max: usize,
     /// How many rooms one socket may host: a code's, a link's, and their successors for a moment.
     pub rooms_per_socket_max: usize,
     /// How many rooms the server holds.
@@ -119,6 +121,7 @@ impl Default for Limits {
             handshakes_max: 4,
             guests_max: 256,
             guest_bytes_max: 2 << 20,
+            greeting_bytes_max: 512,
             rooms_per_socket_max: 4,
             rooms_max: 50_000,
             source: SourceLimits::default(),

@@ -151,12 +151,14 @@ impl Rooms {
             }
             ClientMessage::Join { v, room } => self.join(from, v, room, now),
             ClientMessage::To { cid, body } => self.relay(from, cid, body),
+            ClientMessage::Greet { room, body } if !is_guest => self.greet(from, &room, body),
             ClientMessage::Kick { cid, why } if !is_guest => self.kick(from, cid, why),
             ClientMessage::Report { cid, what } if !is_guest => self.report(from, cid, what, now),
             ClientMessage::Turn { cid } => self.wish_for_relay(from, cid),
             ClientMessage::Bye { room: None } => self.leave(from, now),
             ClientMessage::Bye { room: Some(room) } => self.end_own(from, &room, now),
             ClientMessage::Create { .. }
+            | ClientMessage::Greet { .. }
             | ClientMessage::Kick { .. }
             | ClientMessage::Report { .. }
             | ClientMessage::Pow { .. } => self.refuse(from),

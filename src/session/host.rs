@@ -1,5 +1,6 @@
 //! The side that opens a share: it holds the rooms at the server and serves every guest in a task of its own.
 
+mod greetings;
 mod guard;
 mod guests;
 mod rooms;
@@ -14,6 +15,7 @@ use p2pshare_protocol::code::Code;
 use p2pshare_protocol::envelope::{Cid, ClientMessage, Outcome, ServerMessage, Why};
 use p2pshare_protocol::pairing::PairingError;
 use p2pshare_protocol::password::StretchedPassword;
+use p2pshare_protocol::room::RoomId;
 use tokio::time::{Instant, sleep_until};
 use zeroize::Zeroizing;
 
@@ -27,7 +29,8 @@ use crate::error::Error;
 use crate::lan::Announcer;
 use crate::signaling::{ServerUrl, Signaling, SignalingError};
 use crate::transport::TransportConfig;
-use guests::{GuestEnd, Guests};
+use greetings::Greetings;
+use guests::{Arrival, GuestEnd, Guests};
 use rooms::Rooms;
 
 /// How a share is opened.
@@ -82,7 +85,8 @@ pub(super) async fn host(
     let password = stretch(options.password.clone()).await?;
     let guests = Guests::new(way, work, context.clone(), password, options.verify);
     let announcer = place.announcer;
-    let mut host = Host { server, options, rooms, announcer, guests, context, served: 0, total: Summary::default() };
+    let (greetings, total) = (Greetings::default(), Summary::default());
+    let mut host = Host { server, options, rooms, announcer, greetings, guests, context, served: 0, total };
     let result = host.run(signaling).await;
     host.guests.end().await;
     result
@@ -101,6 +105,7 @@ struct Host<'a> {
     options: &'a ShareOptions,
     rooms: Rooms,
     announcer: Option<Announcer>,
+    greetings: Greetings,
     guests: Guests,
     context: Context,
     /// Guests that were served to the end.
@@ -150,7 +155,10 @@ impl Host<'_> {
         }
         while !self.rooms.are_open() {
             match signaling.next().await? {
-                ServerMessage::Created { room, token, .. } => self.rooms.opened(room, token)?,
+                ServerMessage::Created { room, token, .. } => {
+                    self.rooms.opened(room.clone(), token)?;
+                    self.greet_next(&room, signaling).await;
+                }
                 ServerMessage::Error { code, room: Some(room), .. } if self.rooms.may_change(code, &room) => {
                     signaling.send(self.rooms.refused(&room)).await?;
                 }
@@ -173,19 +181,32 @@ impl Host<'_> {
         }
     }
 
+    /// Leaves at the server what the next guest of a room is told first.
+    async fn greet_next(&mut self, room: &RoomId, signaling: &Signaling) {
+        self.greetings.keep(|room| self.rooms.secret_of(room).is_some());
+        let secret = self.rooms.secret_of(room);
+        if let Some(greeting) = secret.and_then(|secret| self.greetings.leave(room, &secret)) {
+            tell(signaling, greeting).await;
+        }
+    }
+
     #[expect(clippy::wildcard_enum_match_arm, reason = "what concerns no room is for the guests")]
     async fn handle_message(&mut self, message: ServerMessage, signaling: &Signaling) -> Result<(), Error> {
         match message {
             ServerMessage::Peer { cid, .. } if !self.wants_more() => {
                 tell(signaling, ClientMessage::Kick { cid, why: Why::Kicked }).await;
             }
+            ServerMessage::Greeted { cid } => self.greetings.was_taken(cid),
             ServerMessage::Peer { cid, room } => {
                 if let Some(secret) = self.rooms.secret_of(&room) {
-                    self.guests.serve(cid, room, secret, signaling.sender());
+                    let begun = self.greetings.begun(cid, &room);
+                    self.guests.serve(Arrival { cid, room: room.clone(), secret, begun }, signaling.sender());
+                    self.greet_next(&room, signaling).await;
                 }
             }
             ServerMessage::Created { room, token, .. } => {
-                self.rooms.opened(room, token)?;
+                self.rooms.opened(room.clone(), token)?;
+                self.greet_next(&room, signaling).await;
                 self.announce();
             }
             ServerMessage::Ended { room, .. } => {

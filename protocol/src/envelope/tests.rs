@@ -42,6 +42,15 @@ fn every_golden_malformed_message_is_refused() {
 }
 
 #[test]
+fn a_greeting_is_left_and_told_of() {
+    let greet = r#"{"type":"greet","room":"41","body":"AQ"}"#;
+    let room = RoomId::parse("41").unwrap();
+    assert_eq!(ClientMessage::decode(greet).unwrap(), ClientMessage::Greet { room, body: Body::new(vec![1]).unwrap() });
+    assert_eq!(ClientMessage::decode(greet).unwrap().encode(), greet);
+    assert_eq!(ServerMessage::Greeted { cid: Cid(3) }.encode(), r#"{"type":"greeted","cid":3}"#);
+}
+
+#[test]
 fn unknown_keys_are_ignored() {
     let text = r#"{"type":"join","v":1,"room":"12","colour":{"deep":[1]}}"#;
     let room = RoomId::parse("12").unwrap();

@@ -83,6 +83,17 @@ impl HostPairing {
         Self { phase: Phase::Hello(Box::new(hello)), short_number, outbox }
     }
 
+    /// Begins with a guest that has got the hello already, which waited for it: what this guest is asked for, and the clock, count
+    /// from now.
+    pub fn meet(&mut self, options: HostOptions, now: Instant) {
+        let HostOptions { password, short_number } = options;
+        self.short_number = short_number;
+        self.outbox.deadline = Some(now + HANDSHAKE_MAX);
+        if let Phase::Hello(hello) = &mut self.phase {
+            hello.password = password;
+        }
+    }
+
     /// Takes in what happened; drain [`Self::poll_output`] afterwards. Once the pairing has failed or was
     /// canceled, inputs have no effect.
     ///

@@ -69,9 +69,16 @@ impl Rooms {
         if let (Some(connection), Some(room)) = (self.connections.get_mut(&from), self.rooms.get_mut(&name)) {
             connection.part = Part::Guest(place);
             room.guests.insert(cid, from);
+            let greeting = room.greeting.take();
             self.deadlines.insert((until, Due::Handshake(from)));
+            if greeting.is_some() {
+                self.send(host, ServerMessage::Greeted { cid });
+            }
             self.send(host, ServerMessage::Peer { cid, room: name.clone() });
             self.send(from, ServerMessage::Joined { cid, room: name });
+            if let Some(body) = greeting {
+                self.send(from, ServerMessage::From { cid: Cid::HOST, body });
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use p2pshare_protocol::envelope::{Cid, ErrorCode, Outcome, RoomKind, ServerMessage, Token, Why};
+use p2pshare_protocol::envelope::{Body, Cid, ErrorCode, Outcome, RoomKind, ServerMessage, Token, Why};
 use p2pshare_protocol::room::RoomId;
 use p2pshare_protocol::server_config::VersionRange;
 use rand_core::Rng;
@@ -71,6 +71,7 @@ impl Rooms {
             expires: now + lifetime,
             max: request.max,
             proven: 0,
+            greeting: None,
             guests: Default::default(),
         };
         self.deadlines.insert((room.expires, Due::Expiry(name.clone())));
@@ -108,6 +109,8 @@ impl Rooms {
     fn attach(&mut self, host: ConnectionId, name: RoomId, now: Instant) {
         if let (Some(room), Some(connection)) = (self.rooms.get_mut(&name), self.connections.get_mut(&host)) {
             room.host = Host::Attached(host);
+            // A host that was away may have forgotten what it left.
+            room.greeting = None;
             connection.add_room(name.clone());
             self.confirm(host, name, now);
         }
@@ -118,6 +121,17 @@ impl Rooms {
             let expires = seconds(room.expires.saturating_duration_since(now));
             let token = room.token.clone();
             self.send(host, ServerMessage::Created { room: name, token, expires });
+        }
+    }
+
+    /// Keeps a greeting for the next guest. A room that has just ended is none of the host's, and no mistake.
+    pub(super) fn greet(&mut self, host: ConnectionId, name: &RoomId, body: Body) {
+        if body.as_bytes().len() > self.limits.greeting_bytes_max {
+            return self.refuse(host);
+        }
+        let is_own = self.connections.get(&host).is_some_and(|c| c.hosted().contains(name));
+        if let Some(room) = self.rooms.get_mut(name).filter(|_| is_own) {
+            room.greeting = Some(body);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 use std::time::Instant;
 
-use p2pshare_protocol::envelope::{Cid, Token};
+use p2pshare_protocol::envelope::{Body, Cid, Token};
 use p2pshare_protocol::room::RoomId;
 
 use super::ConnectionId;
@@ -124,6 +124,8 @@ pub(super) struct Room {
     pub(super) max: Option<NonZeroU32>,
     /// How many have.
     pub(super) proven: u32,
+    /// What the host left for its next guest.
+    pub(super) greeting: Option<Body>,
     /// Who is attached, oldest first.
     pub(super) guests: BTreeMap<Cid, ConnectionId>,
 }

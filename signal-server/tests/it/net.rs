@@ -139,6 +139,10 @@ pub(crate) fn to(cid: Cid, body: &[u8]) -> ClientMessage {
     ClientMessage::To { cid, body: Body::new(body.to_vec()).unwrap() }
 }
 
+pub(crate) fn greet(room: &RoomId, body: &[u8]) -> ClientMessage {
+    ClientMessage::Greet { room: room.clone(), body: Body::new(body.to_vec()).unwrap() }
+}
+
 pub(crate) fn from(cid: Cid, body: &[u8]) -> ServerMessage {
     ServerMessage::From { cid, body: Body::new(body.to_vec()).unwrap() }
 }

@@ -7,7 +7,7 @@ use p2pshare_protocol::envelope::{Cid, ClientMessage, ErrorCode, Outcome, Server
 use p2pshare_signal::Limits;
 use p2pshare_signal::rooms::{Command, ConnectionId, Farewell, Rooms};
 
-use crate::net::{Create, Net, code, from, hex, join, left, link, reattach, report, room, to};
+use crate::net::{Create, Net, code, from, greet, hex, join, left, link, reattach, refused, report, room, to};
 
 #[test]
 fn a_guest_and_a_host_find_each_other_and_talk() {
@@ -31,6 +31,49 @@ fn a_guest_and_a_host_find_each_other_and_talk() {
         Send { to: host, message: ServerMessage::Left { cid: Cid(1), why: Why::Left } },
         Close { connection: guest, why: Farewell::Done },
     ]);
+}
+
+#[test]
+fn a_greeting_waits_for_one_guest() {
+    let mut net = Net::new();
+    let (host, first, second) = (net.connect(), net.connect(), net.connect());
+    let (room, token) = net.create_with_token(host, code());
+
+    net.receive(host, greet(&room, b"old"));
+    net.receive(host, greet(&room, b"hello"));
+    net.receive(first, join(&room));
+    net.expect([
+        Send { to: host, message: ServerMessage::Greeted { cid: Cid(1) } },
+        Send { to: host, message: ServerMessage::Peer { cid: Cid(1), room: room.clone() } },
+        Send { to: first, message: ServerMessage::Joined { cid: Cid(1), room: room.clone() } },
+        Send { to: first, message: from(Cid::HOST, b"hello") },
+    ]);
+    assert_eq!(net.join(second, &room), Cid(2), "it is there once");
+
+    net.receive(host, greet(&room, b"hello"));
+    net.disconnect(host);
+    net.drain();
+    let back = net.connect();
+    net.receive(back, reattach(&room, &token));
+    net.drain();
+    let third = net.connect();
+    assert_eq!(net.join(third, &room), Cid(1), "a host that was away has left nothing");
+}
+
+#[test]
+fn only_a_room_s_own_host_leaves_a_greeting_and_a_short_one() {
+    let mut net = Net::new();
+    let (host, other, guest) = (net.connect(), net.connect(), net.connect());
+    let room = net.create(host, code());
+    net.create(other, link('a'));
+    net.receive(other, greet(&room, b"I am not the host"));
+    net.expect([]);
+    net.join(guest, &room);
+    net.receive(guest, greet(&room, b"nor am I"));
+    net.expect(refused(guest));
+    net.drain();
+    net.receive(host, greet(&room, &[0; 513]));
+    net.expect(refused(host));
 }
 
 #[test]

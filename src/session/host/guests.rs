@@ -86,8 +86,9 @@ impl Guests {
         self.paired.load(Ordering::Relaxed)
     }
 
-    /// Begins to serve a guest that entered a room.
-    pub(super) fn serve(&mut self, cid: Cid, room: RoomId, secret: HostSecret, signaling: SignalingSender) {
+    /// Begins to serve a guest.
+    pub(super) fn serve(&mut self, arrival: Arrival, signaling: SignalingSender) {
+        let Arrival { cid, room, secret, begun } = arrival;
         let peer = PeerId(self.next_peer);
         self.next_peer += 1;
         let (mailbox, mail) = Mailbox::shared(cid, signaling);
@@ -97,6 +98,7 @@ impl Guests {
             cid,
             room,
             secret,
+            begun,
             guard: if is_code { self.guard.of_code() } else { self.guard.of_link() },
             password: self.password.clone(),
             verify: self.verify,
@@ -158,11 +160,22 @@ impl Guests {
     }
 }
 
+/// A guest that entered a room.
+pub(super) struct Arrival {
+    pub(super) cid: Cid,
+    pub(super) room: RoomId,
+    /// How it is to prove itself.
+    pub(super) secret: HostSecret,
+    /// The handshake, if its first message has waited for the guest at the server.
+    pub(super) begun: Option<HostPairing>,
+}
+
 /// One guest and what it needs.
 struct Guest {
     cid: Cid,
     room: RoomId,
     secret: HostSecret,
+    begun: Option<HostPairing>,
     guard: Guard,
     password: Option<StretchedPassword>,
     verify: bool,
@@ -199,8 +212,7 @@ impl Guest {
     }
 
     async fn serve(&mut self, mailbox: &mut Mailbox, reached: &mut Reached) -> Result<Summary, Error> {
-        let entropy = Entropy::generate(&mut rng());
-        let mut machine = HostPairing::new(&self.secret, &self.room, self.options(), entropy, Instant::now());
+        let mut machine = self.handshake();
         // The guest thinks about the greeting while sockets are bound here.
         while let Output::Send(greeting) = machine.poll_output() {
             mailbox.send(greeting).await?;
@@ -223,6 +235,18 @@ impl Guest {
 }
 
 impl Guest {
+    /// The handshake, which may have begun already.
+    fn handshake(&mut self) -> HostPairing {
+        let (options, now) = (self.options(), Instant::now());
+        match self.begun.take() {
+            Some(mut begun) => {
+                begun.meet(options, now);
+                begun
+            }
+            None => HostPairing::new(&self.secret, &self.room, options, Entropy::generate(&mut rng()), now),
+        }
+    }
+
     fn options(&self) -> HostOptions {
         let attempts = self.guard.password_attempts();
         let password = self.password.clone().map(|password| PasswordGate { password, attempts });

@@ -191,7 +191,7 @@ const ACCEPT_LIMIT: Duration = Duration::from_secs(10);
 const CLOSE_LIMIT: Duration = Duration::from_millis(200);
 
 /// How long they may take at its end: enough for them to leave. The peer hears of that from WebRTC as well.
-const LAST_WORD_LIMIT: Duration = Duration::from_millis(5);
+const LAST_WORD_LIMIT: Duration = Duration::from_millis(1);
 
 /// A connection that lived this long was worth it.
 const STEADY: Duration = Duration::from_secs(30);

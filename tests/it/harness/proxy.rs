@@ -203,6 +203,10 @@ impl Socket<'_> {
                 room.clone_from(other);
             }
         }
+        if matches!(message, ClientMessage::Greet { .. }) {
+            // A greeting that no guest gets has the host say it again when one comes, where the hook sees it.
+            return Ok(());
+        }
         let ClientMessage::To { cid, body } = message else {
             return self.server.send(Message::text(message.encode())).await;
         };
