@@ -1,4 +1,4 @@
-//! The four things that this library does: share or fetch files, as the side that hosts or as the one that joins.
+//! What this library does: share or fetch files, as the side that hosts or as the one that joins, and see who is nearby.
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -7,7 +7,10 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::session::{Destination, Events, Invitation, ShareOptions, Stop, Summary, Work, host_share, join_share};
+use crate::session::{
+    Destination, Encounter, Events, Invitation, Neighbour, ShareOptions, Stop, Summary, Work, host_share, join_share,
+    look_around,
+};
 use crate::signaling::{Proxies, ServerUrl};
 use crate::storage::source::Source;
 use crate::transport::TransportConfig;
@@ -26,6 +29,8 @@ pub struct Settings {
     pub password: Option<Zeroizing<String>>,
     /// Whether the joining side wants both people to compare a short number.
     pub verify: bool,
+    /// Who meets whom, on the side that joins a device that was found by its name alone: it is asked for the short number too.
+    pub encounter: Option<Encounter>,
     /// How long a lost peer is looked for; zero gives up at once.
     pub retry: Duration,
     /// The most bytes a second to move, with all guests together.
@@ -44,6 +49,7 @@ impl Default for Settings {
             name: String::new(),
             password: None,
             verify: false,
+            encounter: None,
             retry: Duration::from_secs(600),
             limit: None,
             lan: true,
@@ -110,4 +116,17 @@ pub async fn send_to(
     stop: Stop,
 ) -> Result<Summary, Error> {
     join_share(Work::Send(source), invitation, settings, events, stop).await
+}
+
+/// Looks for devices that let themselves be seen, on this machine's networks and at the server that the settings name: until
+/// the time is up, or a moment after `is_enough` says so of those that were found.
+///
+/// # Errors
+/// The server that was named cannot be asked, and nobody else was found.
+pub async fn nearby(
+    settings: &Settings,
+    time: Duration,
+    is_enough: impl Fn(&[Neighbour]) -> bool,
+) -> Result<Vec<Neighbour>, Error> {
+    look_around(settings, time, is_enough).await
 }

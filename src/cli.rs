@@ -10,6 +10,7 @@ mod human;
 mod json;
 mod keyboard;
 mod menu;
+mod nearby;
 mod no_path;
 mod only;
 mod pages;
@@ -51,6 +52,7 @@ pub(crate) fn main() -> ExitCode {
     start_logging(match &command {
         Command::Send(args) => args.common.verbose,
         Command::Recv(args) => args.common.verbose,
+        Command::Nearby(args) => args.verbose,
         Command::Doctor(args) => args.verbose,
         Command::Serve(_) => 1,
         Command::Completions { .. } | Command::Man => 0,
@@ -64,6 +66,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Send(args) => send::run(args).await,
             Command::Recv(args) => recv::run(args).await,
             Command::Serve(args) => serve::run(args).await,
+            Command::Nearby(args) => nearby::run(args).await,
             Command::Doctor(args) => doctor::run(args).await,
             Command::Completions { shell } => pages::completions(shell),
             Command::Man => pages::manual(),

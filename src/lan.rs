@@ -1,7 +1,8 @@
 //! The local network: senders without a server of their choice are found on it by the nameplate of their code.
 //!
 //! DNS-SD over multicast DNS (RFC 6762, RFC 6763). Announced are the nameplate and the address of the signalling server
-//! inside the sender, under names that are random: nothing of the files, the secret digits, the device or its user.
+//! inside the sender, under names that are random: nothing of the files, the secret digits, the device or its user. Who lets
+//! others see it is named by that server, to those who ask.
 //!
 //! This is the only place that names the mDNS library. A network without multicast is no error: then nobody is found.
 
@@ -31,7 +32,7 @@ impl Announcer {
     pub(crate) async fn start(id: u64, port: u16) -> Option<(Self, Vec<Nameplate>)> {
         let daemon = daemon()?;
         // The search ends before the announcement, which it would find.
-        let around = match Search::with(daemon.clone(), false) {
+        let around = match Search::with(daemon.clone()) {
             Some(search) => search.all_within(LOOK_AROUND).await,
             None => Vec::new(),
         };
@@ -40,11 +41,20 @@ impl Announcer {
 
     /// Announces a nameplate instead of the last one.
     pub(crate) fn announce(&mut self, nameplate: &Nameplate) {
-        self.take_back();
         let name = format!("{}-{}", nameplate.as_str(), self.id);
+        self.register(SERVICE, &name, &[("v", "1"), ("nameplate", nameplate.as_str())]);
+    }
+
+    /// Announces that the server knows of devices that let themselves be seen. Which ones it tells those who ask it.
+    pub(crate) fn announce_nearby(&mut self) {
+        let name = self.id.clone();
+        self.register(NEARBY_SERVICE, &name, &[("v", "1")]);
+    }
+
+    fn register(&mut self, service: &str, name: &str, properties: &[(&str, &str)]) {
+        self.take_back();
         let host = format!("p2pshare-{}.local.", self.id);
-        let properties = [("v", "1"), ("nameplate", nameplate.as_str())];
-        let registered = ServiceInfo::new(SERVICE, &name, &host, "", self.port, &properties[..]).and_then(|service| {
+        let registered = ServiceInfo::new(service, name, &host, "", self.port, properties).and_then(|service| {
             let mut service = service.enable_addr_auto();
             // The names are random: nobody else has them.
             service.set_requires_probe(false);
@@ -87,35 +97,29 @@ pub(crate) struct Found {
 }
 
 /// Looks for senders. Dropping it ends the search.
-pub(crate) struct Search {
-    daemon: ServiceDaemon,
-    /// Whether the daemon serves this search alone, and ends with it.
-    is_own: bool,
-    events: Receiver<ServiceEvent>,
-}
+#[derive(Debug)]
+pub(crate) struct Search(Browser);
 
 impl Search {
     /// Asks the network.
     pub(crate) fn start() -> Option<Self> {
-        Self::with(daemon()?, true)
+        Browser::new(daemon()?, true, SERVICE).map(Self)
     }
 
-    fn with(daemon: ServiceDaemon, is_own: bool) -> Option<Self> {
-        let events = daemon.browse(SERVICE).inspect_err(|error| debug!(%error, "nobody is looked for")).ok()?;
-        Some(Self { daemon, is_own, events })
+    fn with(daemon: ServiceDaemon) -> Option<Self> {
+        Browser::new(daemon, false, SERVICE).map(Self)
     }
 
     /// Waits for the next sender; for ever when no more can come.
     pub(crate) async fn next(&self) -> Found {
         loop {
-            match self.events.recv_async().await {
-                Ok(ServiceEvent::ServiceResolved(service)) => {
-                    if let Some(found) = found(&service) {
-                        return found;
-                    }
-                }
-                Ok(_) => {}
-                Err(_) => std::future::pending().await,
+            let service = self.0.next().await;
+            let nameplate = service.get_property_val_str("nameplate").and_then(|nameplate| nameplate.parse().ok());
+            let addresses = addresses(service.as_ref());
+            if let Some(nameplate) = nameplate
+                && !addresses.is_empty()
+            {
+                return Found { nameplate, addresses };
             }
         }
     }
@@ -132,20 +136,68 @@ impl Search {
     }
 }
 
-impl Drop for Search {
+/// Looks for servers that know of devices which let themselves be seen. Dropping it ends the search.
+#[derive(Debug)]
+pub(crate) struct NearbySearch(Browser);
+
+impl NearbySearch {
+    /// Asks the network.
+    pub(crate) fn start() -> Option<Self> {
+        Browser::new(daemon()?, true, NEARBY_SERVICE).map(Self)
+    }
+
+    /// Waits for the next server and returns its addresses, IPv4 first; waits for ever when no more can come.
+    pub(crate) async fn next(&self) -> Vec<SocketAddr> {
+        loop {
+            let addresses = addresses(self.0.next().await.as_ref());
+            if !addresses.is_empty() {
+                return addresses;
+            }
+        }
+    }
+}
+
+/// A search for services of one type.
+struct Browser {
+    daemon: ServiceDaemon,
+    /// Whether the daemon serves this search alone, and ends with it.
+    is_own: bool,
+    service: &'static str,
+    events: Receiver<ServiceEvent>,
+}
+
+impl Browser {
+    fn new(daemon: ServiceDaemon, is_own: bool, service: &'static str) -> Option<Self> {
+        let events = daemon.browse(service).inspect_err(|error| debug!(%error, "nobody is looked for")).ok()?;
+        Some(Self { daemon, is_own, service, events })
+    }
+
+    /// Waits for the next service; for ever when no more can come.
+    async fn next(&self) -> Box<ResolvedService> {
+        loop {
+            match self.events.recv_async().await {
+                Ok(ServiceEvent::ServiceResolved(service)) => return service,
+                Ok(_) => {}
+                Err(_) => std::future::pending().await,
+            }
+        }
+    }
+}
+
+impl Drop for Browser {
     fn drop(&mut self) {
         // The answers only say that it was heard.
         if self.is_own {
             let _ = self.daemon.shutdown();
         } else {
-            let _ = self.daemon.stop_browse(SERVICE);
+            let _ = self.daemon.stop_browse(self.service);
         }
     }
 }
 
-impl std::fmt::Debug for Search {
+impl std::fmt::Debug for Browser {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Search").finish_non_exhaustive()
+        f.debug_struct("Browser").field("service", &self.service).finish_non_exhaustive()
     }
 }
 
@@ -177,13 +229,11 @@ fn daemon() -> Option<ServiceDaemon> {
     ServiceDaemon::new().inspect_err(|error| debug!(%error, "no multicast DNS")).ok()
 }
 
-/// What a service says, if it is one of ours.
-fn found(service: &ResolvedService) -> Option<Found> {
-    let nameplate = service.get_property_val_str("nameplate")?.parse().ok()?;
+/// Where a service is, as far as one can go there.
+fn addresses(service: &ResolvedService) -> Vec<SocketAddr> {
     let port = service.get_port();
     let ips: BTreeSet<IpAddr> = service.get_addresses().iter().map(ScopedIp::to_ip_addr).filter(is_usable).collect();
-    let addresses: Vec<_> = ips.into_iter().take(ADDRESSES_MAX).map(|ip| SocketAddr::new(ip, port)).collect();
-    (port != 0 && !addresses.is_empty()).then_some(Found { nameplate, addresses })
+    ips.into_iter().take(ADDRESSES_MAX).filter(|_| port != 0).map(|ip| SocketAddr::new(ip, port)).collect()
 }
 
 /// Whether an address means the same here as for who said it. IPv6 link-local ones need a zone, which URLs cannot hold.
@@ -198,6 +248,9 @@ fn is_usable(ip: &IpAddr) -> bool {
 
 /// The service type of senders.
 const SERVICE: &str = "_p2pshare._tcp.local.";
+
+/// The service type of servers that know of devices which let themselves be seen.
+const NEARBY_SERVICE: &str = "_p2pshare-near._tcp.local.";
 
 /// The service type with which it is tried whether multicast works.
 const TEST_SERVICE: &str = "_p2pshare-test._tcp.local.";

@@ -13,9 +13,9 @@ pub mod storage;
 #[doc(hidden)]
 pub mod transport;
 
-pub use api::{Settings, inbox, receive, send, send_to};
+pub use api::{Settings, inbox, nearby, receive, send, send_to};
 pub use error::Error;
 pub use session::{
-    Decision, Destination, Event, Events, Invitation, LOCAL_PORTS, OfferRequest, PasswordRequest, PeerId, ShareOptions,
-    Stage, Stop, Stopper, Summary, UnlockRequest, VerifyRequest,
+    Decision, Destination, Encounter, Event, Events, Invitation, LOCAL_PORTS, Neighbour, OfferRequest, PasswordRequest,
+    PeerId, ShareOptions, Stage, Stop, Stopper, Summary, UnlockRequest, VerifyRequest,
 };

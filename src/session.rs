@@ -22,6 +22,7 @@ mod line;
 mod link_watch;
 mod local;
 mod mailbox;
+mod nearby;
 mod pace;
 mod pair;
 mod patience;
@@ -40,10 +41,12 @@ pub use event::{
 pub use guest::Invitation;
 pub use host::ShareOptions;
 pub use local::LOCAL_PORTS;
+pub use nearby::{Encounter, Neighbour};
 pub use receive::Destination;
 pub use stop::{Stop, Stopper};
 
 use context::Context;
+pub(crate) use nearby::look_around;
 pub(crate) use work::Work;
 
 use crate::api::Settings;
@@ -76,6 +79,7 @@ pub(crate) async fn join_share(
         config: &settings.transport,
         retry: settings.retry,
         verify: settings.verify,
+        encounter: settings.encounter.as_ref(),
         on_lan: settings.lan,
         proxies: &settings.proxies,
     };

@@ -37,6 +37,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use crate::limits::{BODY_BYTES_MAX, ENVELOPE_BYTES_MAX, ENVELOPE_DEPTH_MAX};
+use crate::nearby::Device;
 use crate::room::RoomId;
 
 /// The header of the request for a WebSocket that holds the first message, and of a response that says that it was taken.
@@ -108,6 +109,15 @@ pub enum ClientMessage {
         #[serde(default, skip_serializing_if = "Cid::is_host")]
         cid: Cid,
     },
+    /// Lets others from the same network see a room with a link (host only), until the room ends or its host hides it.
+    Show(Device),
+    /// Takes that back.
+    Hide {
+        /// The room.
+        room: RoomId,
+    },
+    /// Asks for the devices that let themselves be seen on the same network, and to be told of changes; answered by `nearby`.
+    Look {},
     /// Ends one of the host's rooms, or leaves for good.
     Bye {
         /// Which room to end; everything, if absent.
@@ -190,6 +200,11 @@ pub enum ServerMessage {
         /// How long this access lasts, in seconds.
         ttl: u32,
     },
+    /// The devices on the same network, as the server sees that; said again when they change.
+    Nearby {
+        /// All of them.
+        devices: Vec<Device>,
+    },
     /// A request was refused.
     Error {
         /// Why.
@@ -270,6 +285,8 @@ pub enum ErrorCode {
     Taken,
     /// This server has no relay.
     NoRelay,
+    /// The server cannot tell which network the client is on.
+    NoNearby,
     /// The message broke the rules; the server closes the socket.
     Protocol,
 }

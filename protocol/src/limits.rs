@@ -205,3 +205,18 @@ pub const PASSWORD_LANES_MAX: u32 = 4;
 pub const TUNNEL_BYTES_MAX: usize = 64 * 1024 + 64;
 
 // ---- End of pairing ----------------------------------------------------------------------------------------
+
+/// The longest name of a device, in characters: what fits a line of a list on a phone.
+pub const DEVICE_NAME_CHARS_MAX: usize = 32;
+
+/// The same in bytes of UTF-8, at most four each.
+pub const DEVICE_NAME_BYTES_MAX: usize = 128;
+
+/// How many devices of one network a server lists: each takes at most 300 bytes of JSON, so that the list fits a message.
+pub const NEARBY_DEVICES_MAX: usize = 64;
+
+/// How many strangers from the same network a person is asked about within `KNOCKS_PERIOD`.
+pub const KNOCKS_MAX: usize = 5;
+
+/// In how long a time.
+pub const KNOCKS_PERIOD: Duration = Duration::from_secs(60);

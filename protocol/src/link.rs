@@ -8,6 +8,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::host_identity::HostIdentity;
+use crate::nearby::OpenLink;
 use crate::room::RoomId;
 
 /// A link to a share: `https://HOST[:PORT]/#v1.` and 43 characters of base64url.
@@ -27,6 +28,25 @@ impl Link {
         let mut secret = Zeroizing::new([0; 16]);
         rng.fill_bytes(&mut *secret);
         Self { origin, secret, host_key_hash: identity.public_key_hash() }
+    }
+
+    /// The link that somebody's fragment makes with a server.
+    ///
+    /// # Errors
+    /// They make none.
+    pub fn at(origin: &Origin, fragment: &OpenLink) -> Result<Self, LinkError> {
+        format!("{origin}/#{}", fragment.as_str()).parse()
+    }
+
+    /// What stands behind the `#`, for others to see.
+    ///
+    /// # Panics
+    /// Never: a link's fragment is one.
+    #[must_use]
+    pub fn open(&self) -> OpenLink {
+        let text = self.to_string();
+        let fragment = text.split_once('#').map_or("", |(_, fragment)| fragment).to_owned();
+        OpenLink::try_from(fragment).expect("a link's fragment is one")
     }
 
     /// The server's address.

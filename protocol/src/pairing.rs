@@ -29,6 +29,7 @@ use std::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::keys::SessionKeys;
+use crate::nearby::DeviceName;
 use crate::peer_message::{FailCode, PeerMessage};
 use crate::sdp::{Candidate, Sdp};
 use crate::short_number::ShortNumber;
@@ -86,6 +87,8 @@ pub enum Output {
         /// How many attempts this guest has left.
         attempts_left: u8,
     },
+    /// Host: what the guest calls itself, before the number that tells who it is.
+    Named(DeviceName),
     /// Show this number, ask whether the other side shows the same, and feed `Input::Confirmed`.
     ShowShortNumber(ShortNumber),
     /// Both sides are proven, and every question is answered on this side.

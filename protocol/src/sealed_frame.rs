@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base64url;
+use crate::nearby::DeviceName;
 use crate::password::PasswordCost;
 use crate::sdp::Candidate;
 
@@ -17,6 +18,9 @@ pub enum SealedFrame {
         /// Whether the guest wants the short number to be compared.
         #[serde(default, skip_serializing_if = "is_false")]
         verify: bool,
+        /// What the guest calls itself, to a host that does not expect anybody.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<DeviceName>,
     },
     /// The host's session description.
     Answer {
@@ -129,7 +133,11 @@ mod tests {
         let candidate = Candidate::new(text, Some("0".to_owned()), Some(0)).unwrap();
         let y = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
         for (frame, json) in [
-            (SealedFrame::Offer { sdp: "v=0".into(), verify: false }, r#"{"t":"offer","sdp":"v=0"}"#.to_owned()),
+            (SealedFrame::Offer { sdp: "v=0".into(), verify: false, from: None }, r#"{"t":"offer","sdp":"v=0"}"#.to_owned()),
+            (
+                SealedFrame::Offer { sdp: "v=0".into(), verify: true, from: "ann".parse().ok() },
+                r#"{"t":"offer","sdp":"v=0","verify":true,"from":"ann"}"#.to_owned(),
+            ),
             (
                 SealedFrame::Cand(candidate),
                 r#"{"t":"cand","candidate":"candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host","sdpMid":"0","sdpMLineIndex":0}"#.to_owned(),
@@ -153,6 +161,7 @@ mod tests {
             br#"{"t":"abort","code":"because"}"#,
             br#"{"t":"pw_c","tag":"AQ"}"#,
             br#"{"t":"offer"}"#,
+            br#"{"t":"offer","sdp":"a","from":"\u001b[2J"}"#,
             br#"{"t":"offer","sdp":"a","sdp":"b"}"#,
             br#"{"t":"pw_a","y":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE","left":-1}"#,
             b"[]",

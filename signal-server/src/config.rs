@@ -65,3 +65,10 @@ pub struct Config {
     /// Nameplates that other servers on the same network gave out, and this one should not.
     pub nameplates_elsewhere: Vec<Nameplate>,
 }
+
+impl Config {
+    /// Whether an address is that of a proxy whose `X-Forwarded-For` is believed.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(address))
+    }
+}

@@ -242,7 +242,7 @@ mod tests {
     async fn connected() -> (WebSocketStream<DuplexStream>, JoinHandle<()>) {
         let limits = Limits::default();
         let hub = Arc::new(Hub::new(Rooms::new(limits.clone(), [1; 32]), None, limits.socket.clone()));
-        let seat = hub.connect(Source::new([127, 0, 0, 1].into()), "localhost").unwrap();
+        let seat = hub.connect(Source::new([127, 0, 0, 1].into()), None, "localhost").unwrap();
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let connection = Connection::new(theirs, seat, limits.socket, false).await;
         let task = tokio::spawn(connection.run(std::future::pending()));

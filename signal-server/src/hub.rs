@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep_until;
 
 use crate::limits::SocketLimits;
+use crate::neighbourhood::Neighbourhood;
 use crate::outbox::Outbox;
 use crate::relay_access::RelayAccess;
 use crate::rooms::{Command, ConnectionId, Rooms};
@@ -44,13 +45,21 @@ impl Hub {
         Self { limits, state, deadline_changed: Notify::new() }
     }
 
-    /// Takes in a connection to the server under the name `host`; dropping the seat takes it out.
+    /// Takes in a connection to the server under the name `host`, on a network if that is known; dropping the seat takes it out.
     ///
     /// # Errors
     /// Its source has too many.
-    pub(crate) fn connect(self: &Arc<Self>, source: Source, host: &str) -> Result<Seat, TooManySockets> {
+    pub(crate) fn connect(
+        self: &Arc<Self>,
+        source: Source,
+        neighbourhood: Option<Neighbourhood>,
+        host: &str,
+    ) -> Result<Seat, TooManySockets> {
         let mut state = self.lock();
         let id = state.rooms.connect(source)?;
+        if let Some(neighbourhood) = neighbourhood {
+            state.rooms.place(id, neighbourhood);
+        }
         let outbox = Arc::new(Outbox::new(&self.limits));
         state.places.insert(id, Place { outbox: outbox.clone(), host: host.to_owned() });
         drop(state);

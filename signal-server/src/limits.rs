@@ -27,6 +27,10 @@ pub struct Limits {
     pub rooms_per_socket_max: usize,
     /// How many rooms the server holds.
     pub rooms_max: usize,
+    /// How many sockets of one network are told which devices are there.
+    pub looking_max: usize,
+    /// How long changes on a network are collected before they are told.
+    pub nearby_pause: Duration,
     /// What one source address may do.
     pub source: SourceLimits,
     /// What one socket may do.
@@ -124,6 +128,8 @@ impl Default for Limits {
             greeting_bytes_max: 512,
             rooms_per_socket_max: 4,
             rooms_max: 50_000,
+            looking_max: 128,
+            nearby_pause: Duration::from_secs(1),
             source: SourceLimits::default(),
             socket: SocketLimits::default(),
             relay: RelayLimits::default(),

@@ -12,10 +12,11 @@
 mod guests;
 mod hosts;
 mod nameplates;
+mod nearby;
 mod relay;
 mod state;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 
 use chacha20::ChaCha20Rng;
@@ -26,6 +27,7 @@ use rand_core::SeedableRng;
 use self::nameplates::Nameplates;
 use self::state::{Connection, Due, Part, Room};
 use crate::limits::Limits;
+use crate::neighbourhood::Neighbourhood;
 use crate::sources::{Source, Sources, TooManySockets};
 
 /// Names a connection; never used twice.
@@ -86,6 +88,7 @@ pub struct Rooms {
     deadlines: BTreeSet<(Instant, Due)>,
     commands: VecDeque<Command>,
     has_relay: bool,
+    networks: BTreeMap<Neighbourhood, nearby::Network>,
 }
 
 impl Rooms {
@@ -102,6 +105,7 @@ impl Rooms {
             deadlines: BTreeSet::new(),
             commands: VecDeque::new(),
             has_relay: false,
+            networks: BTreeMap::new(),
             limits,
         }
     }
@@ -155,6 +159,9 @@ impl Rooms {
             ClientMessage::Kick { cid, why } if !is_guest => self.kick(from, cid, why),
             ClientMessage::Report { cid, what } if !is_guest => self.report(from, cid, what, now),
             ClientMessage::Turn { cid } => self.wish_for_relay(from, cid),
+            ClientMessage::Show(device) => self.show(from, device, now),
+            ClientMessage::Hide { room } => self.hide(from, &room, now),
+            ClientMessage::Look {} => self.look(from),
             ClientMessage::Bye { room: None } => self.leave(from, now),
             ClientMessage::Bye { room: Some(room) } => self.end_own(from, &room, now),
             ClientMessage::Create { .. }
@@ -175,9 +182,13 @@ impl Rooms {
     pub fn disconnect(&mut self, id: ConnectionId, now: Instant) {
         let Some(connection) = self.connections.remove(&id) else { return };
         self.sources.disconnect(connection.source);
+        self.look_away(id, connection.neighbourhood);
         match connection.part {
             Part::Bystander => {}
-            Part::Host(rooms) => rooms.iter().for_each(|room| self.host_lost(room, now)),
+            Part::Host(rooms) => rooms.iter().for_each(|room| {
+                self.unlist_at(connection.neighbourhood, room, now);
+                self.host_lost(room, now);
+            }),
             Part::Guest(guest) => self.guest_left(id, &guest, connection.source, Why::Lost),
         }
     }
@@ -189,6 +200,7 @@ impl Rooms {
             match due {
                 Due::Expiry(room) | Due::HostReturn(room) => self.expire(&room, now),
                 Due::Handshake(guest) => self.time_out(guest),
+                Due::Nearby(network) => self.tell_network(network),
             }
         }
     }

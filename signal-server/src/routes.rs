@@ -24,6 +24,7 @@ use crate::client_address::client_address;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::hub::{Hub, Seat};
+use crate::neighbourhood::Neighbourhood;
 use crate::origin;
 use crate::relay_access::{host_name, own_stun};
 use crate::server::Ticket;
@@ -134,7 +135,10 @@ fn upgrade<F: Future<Output = ()> + Send + 'static>(
         return (StatusCode::BAD_REQUEST, "this is a WebSocket address\n").into_response();
     };
     let address = client_of(headers, &peer, config);
-    let Ok(seat) = shared.hub.connect(Source::new(address), host_of(headers)) else {
+    // Whoever stands behind a proxy that is not known cannot be told apart from the others behind it.
+    let is_masked = headers.contains_key(FORWARDED_FOR) && !config.trusts(peer.address.ip());
+    let neighbourhood = (!is_masked).then(|| Neighbourhood::of(address));
+    let Ok(seat) = shared.hub.connect(Source::new(address), neighbourhood, host_of(headers)) else {
         let retry_after = [(header::RETRY_AFTER, "30")];
         return (StatusCode::TOO_MANY_REQUESTS, retry_after, "too many connections\n").into_response();
     };

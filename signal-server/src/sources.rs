@@ -25,6 +25,11 @@ impl Source {
         }
     }
 
+    /// The address that stands for all of it.
+    pub(crate) const fn address(self) -> IpAddr {
+        self.0
+    }
+
     /// The counters that this source shares, each with the factor on its limits.
     fn counters(self) -> impl Iterator<Item = (Counter, u32)> {
         let (near, far) = match self.0 {

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use p2pshare::signaling::{Proxy, ServerUrl};
 use p2pshare::transport::IceServer;
+use p2pshare_protocol::nearby::DeviceName;
 
 use super::parse::{parse_duration, parse_ice_server, parse_size};
 
@@ -27,6 +28,8 @@ Examples:
   p2pshare recv 123456 -o - | tar x     ... and take it as one
   p2pshare recv                         open an inbox that others fill
   p2pshare send notes.txt --to 123456   send into an inbox
+  p2pshare recv --nearby bob            be seen on this network, without a code
+  p2pshare send notes.txt --to bob      send to a device of this network
   p2pshare serve                        run a signalling server for others
   p2pshare doctor -s share.example.org  test this network and the way to a server
 
@@ -46,6 +49,8 @@ pub(crate) enum Command {
     /// Fetch what somebody shares, or open an inbox
     #[command(visible_alias = "receive")]
     Recv(RecvArgs),
+    /// List the devices that let themselves be seen on this network
+    Nearby(NearbyArgs),
     /// Run a signalling server
     Serve(p2pshare_signal::command::ServeArgs),
     /// Test this network, and say what to do about it
@@ -65,8 +70,8 @@ pub(crate) struct SendArgs {
     #[arg(value_name = "PATH", required_unless_present = "text", conflicts_with = "text")]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// Send into an inbox instead of hosting a share
-    #[arg(long, value_name = "CODE|LINK")]
+    /// Send into an inbox, or to a device of this network by its name, instead of hosting a share
+    #[arg(long, value_name = "CODE|LINK|NAME")]
     pub(crate) to: Option<String>,
 
     /// Send this text
@@ -135,6 +140,11 @@ pub(crate) struct RecvArgs {
     /// With -o -: write to a terminal as well
     #[arg(long)]
     pub(crate) force: bool,
+
+    /// Open an inbox without a code: others on this network see it under this name, and both sides compare a number
+    /// [default: user@machine]
+    #[arg(long, value_name = "NAME", num_args = 0..=1, conflicts_with_all = ["invitation", "code", "secret_digits", "copy"])]
+    pub(crate) nearby: Option<Option<DeviceName>>,
 
     #[command(flatten)]
     pub(crate) share: ShareArgs,
@@ -241,6 +251,33 @@ pub(crate) struct CommonArgs {
     /// Never ask
     #[arg(long)]
     pub(crate) non_interactive: bool,
+
+    /// The configuration file
+    #[arg(long, value_name = "FILE", env = "P2PSHARE_CONFIG", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NearbyArgs {
+    /// The server to ask for devices of this network, beside those that the network itself tells of
+    #[arg(short, long, value_name = "URL", env = "P2PSHARE_SERVER", hide_env_values = true)]
+    pub(crate) server: Option<ServerUrl>,
+
+    /// Proxy on the way to the server [default: HTTPS_PROXY, ALL_PROXY]
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<Proxy>,
+
+    /// Ask only the server, and not the local network
+    #[arg(long)]
+    pub(crate) no_lan: bool,
+
+    /// One JSON object for each device on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Log details of the network; twice for more
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
 
     /// The configuration file
     #[arg(long, value_name = "FILE", env = "P2PSHARE_CONFIG", hide_env_values = true)]

@@ -7,7 +7,7 @@ use directories::ProjectDirs;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::args::{CommonArgs, DoctorArgs, OnExistsArg, RecvArgs, SendArgs, ShareArgs};
+use super::args::{CommonArgs, DoctorArgs, NearbyArgs, OnExistsArg, RecvArgs, SendArgs, ShareArgs};
 use super::parse::{parse_duration, parse_ice_server, parse_retry, parse_size};
 use super::report::{Exit, Report};
 
@@ -99,6 +99,18 @@ impl Config {
     /// # Errors
     /// A value is none; the report names it.
     pub(crate) fn complete_doctor(&self, args: &mut DoctorArgs) -> Result<(), Report> {
+        fill(&mut args.server, parsed("server", self.server.as_deref(), parse_as)?);
+        fill(&mut args.proxy, parsed("proxy", self.proxy.as_deref(), parse_as)?);
+        turn_on(&mut args.no_lan, self.no_lan);
+        turn_on(&mut args.json, self.json);
+        Ok(())
+    }
+
+    /// Sets what the command line of `nearby` leaves open.
+    ///
+    /// # Errors
+    /// A value is none; the report names it.
+    pub(crate) fn complete_nearby(&self, args: &mut NearbyArgs) -> Result<(), Report> {
         fill(&mut args.server, parsed("server", self.server.as_deref(), parse_as)?);
         fill(&mut args.proxy, parsed("proxy", self.proxy.as_deref(), parse_as)?);
         turn_on(&mut args.no_lan, self.no_lan);

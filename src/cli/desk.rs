@@ -157,6 +157,9 @@ impl Desk {
             }
             Event::Verify(peer, request) => {
                 self.ui.verify(peer, &request);
+                if let Some(name) = request.name.as_ref().filter(|_| self.policy.is_some()) {
+                    self.ui.say(&format!("{name} wants to send something"));
+                }
                 if self.may_ask {
                     self.questions.ask(Question::Number(request), &mut self.ui);
                 } else {

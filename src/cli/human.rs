@@ -10,7 +10,8 @@ use std::time::Instant;
 
 use p2pshare::{Event, PeerId, Stage, Summary};
 use p2pshare_protocol::code::Code;
-use p2pshare_protocol::link::Link;
+use p2pshare_protocol::link::{Link, Origin};
+use p2pshare_protocol::nearby::DeviceName;
 use p2pshare_protocol::offer::Offer;
 
 use super::format;
@@ -78,6 +79,7 @@ impl Human {
     pub(crate) fn show(&mut self, event: &Event) {
         match event {
             Event::Shared { code, link } => self.shared(code, link),
+            Event::Visible { name, origin } => self.visible(name, origin),
             Event::SourceNotice(notice) => self.note(&words::source_notice(notice)),
             Event::SinkNotice(peer, notice) => self.note(&self.what(*peer).sink_notice(notice)),
             Event::Stage(peer, stage) => self.stage(*peer, *stage),
@@ -174,6 +176,19 @@ impl Human {
         for view in self.peers.values_mut() {
             view.take_bar();
         }
+    }
+
+    fn visible(&mut self, name: &DeviceName, origin: &Origin) {
+        self.close_notices();
+        let server = if self.manner.names_server { format!(" -s {origin}") } else { String::new() };
+        let to = if name.as_str().contains(|c: char| !c.is_alphanumeric() && !"@.-_".contains(c)) {
+            format!("'{name}'")
+        } else {
+            name.to_string()
+        };
+        self.say(&format!(
+            "\nVisible on this network as {name}\n\nOn another device run:\n    p2pshare send FILE --to {to}{server}\nor open {origin} in a browser.\n"
+        ));
     }
 
     fn shared(&mut self, code: &Code, link: &Link) {

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use p2pshare::transport::{DataPlane, Path, PathKind};
 use p2pshare::{Event, PeerId, Stage, Summary, VerifyRequest};
+use p2pshare_protocol::nearby::DeviceName;
 use p2pshare_protocol::offer::Offer;
 use serde_json::{Value, json};
 
@@ -36,7 +37,8 @@ impl Json {
     }
 
     pub(crate) fn verify(&self, peer: PeerId, request: &VerifyRequest) {
-        self.write("verify", json!({"peer": peer.0, "number": request.number.digits()}));
+        let name = request.name.as_ref().map(DeviceName::as_str);
+        self.write("verify", json!({"peer": peer.0, "number": request.number.digits(), "name": name}));
     }
 
     pub(crate) fn locked(&self) {
@@ -69,6 +71,7 @@ impl Json {
     fn values(&mut self, event: &Event) -> Option<(&'static str, Value)> {
         Some(match event {
             Event::Shared { code, link } => ("code", json!({"code": code.to_string(), "link": link.to_string()})),
+            Event::Visible { name, origin } => ("visible", json!({"name": name.as_str(), "server": origin.as_str()})),
             Event::Stage(peer, Stage::Server) => ("waiting", json!({"peer": peer.0})),
             Event::WrongCode { left } => ("auth_failed", json!({"left": left})),
             Event::Named(peer, name) => ("peer", json!({"peer": peer.0, "name": name.to_string()})),

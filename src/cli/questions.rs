@@ -130,7 +130,10 @@ impl Question {
     fn text(&self) -> String {
         match self {
             Self::Offer(consent) => consent.text(),
-            Self::Number(request) => format!("Does the other side show the number {}? [y/N] ", request.number),
+            Self::Number(request) => {
+                let who = request.name.as_ref().map_or_else(|| "the other side".to_owned(), ToString::to_string);
+                format!("Does {who} show the number {}? [y/N] ", request.number)
+            }
             Self::Password(_) => "Password of the share: ".to_owned(),
             Self::Unlock(_) => "Allow more passwords? [y/N] ".to_owned(),
             Self::Line { text, .. } => (*text).to_owned(),

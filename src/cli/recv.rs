@@ -66,7 +66,11 @@ async fn receive(args: &RecvArgs, config: &Config, desk: &mut Desk) -> Result<Ex
     desk.arrived.folder = policy.folder.as_ref().map(|folder| folder.path.clone());
     desk.policy = Some(policy);
     let place = if args.invitation.is_empty() {
-        Where::Inbox(Box::new(setup::share(&args.share, &args.common, desk).await?))
+        let mut share = setup::share(&args.share, &args.common, desk).await?;
+        if let Some(name) = &args.nearby {
+            share.nearby = Some(setup::device_name(name.clone(), config, &args.common)?);
+        }
+        Where::Inbox(Box::new(share))
     } else {
         settings.password = secret::to_join(&args.common, desk).await?;
         desk.has_password = settings.password.is_some();

@@ -182,6 +182,12 @@ fn refused(server: &str, code: ErrorCode, retry_after: Option<u32>) -> Report {
             let message = format!("the server {server} speaks another version of the protocol");
             Report::new(Exit::Version, message, "Use the same version of p2pshare on both sides.")
         }
+        ErrorCode::NoNearby => {
+            let message = format!("the server {server} cannot tell which devices are on one network");
+            let hint =
+                "Whoever runs it has to name the proxy in front of it with --trusted-proxy. Use a code meanwhile.";
+            Report::new(Exit::Network, message, hint)
+        }
         other => {
             let why = serde_json::to_value(other).map_or_else(|_| String::new(), |v| v.to_string());
             let message = format!("the server {server} refused: {}", why.trim_matches('"').replace('_', " "));

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use p2pshare::storage::source::{Notice, Source, WalkOptions, Walked};
-use p2pshare::{Error, Event, Events, Invitation, Settings, ShareOptions, Stop};
+use p2pshare::{Encounter, Error, Event, Events, Invitation, Settings, ShareOptions, Stop};
 
 use super::args::SendArgs;
 use super::config::Config;
 use super::desk::{Desk, Started, exit_of};
+use super::nearby;
 use super::parse::parse_invitation;
 use super::report::{Exit, Report};
 use super::secret;
@@ -50,10 +51,17 @@ async fn send(args: SendArgs, config: &Config, desk: &mut Desk) -> Result<Exit, 
     let (timeout, from_pipe) = (args.common.timeout, is_stdin(&args));
     let place = match &args.to {
         Some(to) => {
-            let wrong = |why| Report::new(Exit::Usage, why, "Type the code or the link as the inbox shows it.");
             settings.password = secret::to_join(&args.common, desk).await?;
             desk.has_password = settings.password.is_some();
-            Where::To(parse_invitation(to).map_err(wrong)?)
+            if is_name(to) {
+                let own = setup::device_name(None, config, &args.common)?;
+                let neighbour = nearby::find(to, &settings, desk).await?;
+                settings.encounter = Some(Encounter { own, other: neighbour.device.name.clone() });
+                Where::To(Invitation::Link(neighbour.link().map_err(|error| Report::of(&Error::Origin(error), None))?))
+            } else {
+                let wrong = |why| Report::new(Exit::Usage, why, "Type the code or the link as the inbox shows it.");
+                Where::To(parse_invitation(to).map_err(wrong)?)
+            }
         }
         None => Where::Host(Box::new(setup::share(&args.share, &args.common, desk).await?)),
     };
@@ -62,6 +70,12 @@ async fn send(args: SendArgs, config: &Config, desk: &mut Desk) -> Result<Exit, 
     let ended = desk.run(start(source, settings, place, desk.stop.clone()), timeout).await;
     let summary = ended.map_err(|report| report.of_pipe(from_pipe))?;
     Ok(if is_partial && exit_of(&summary) == Exit::Done { Exit::Incomplete } else { exit_of(&summary) })
+}
+
+/// Whether a text is the name of a device: no code, which has digits alone, and no link.
+fn is_name(text: &str) -> bool {
+    let is_code = text.chars().all(|c| c.is_ascii_digit() || c.is_whitespace() || c == '-');
+    !is_code && !text.contains("://") && !text.contains("#v1.")
 }
 
 fn is_stdin(args: &SendArgs) -> bool {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use p2pshare::transport::{PathPolicy, TransportConfig};
 use p2pshare::{Settings, ShareOptions};
+use p2pshare_protocol::nearby::DeviceName;
 
 use super::args::{CommonArgs, ShareArgs};
 use super::config::Config;
@@ -35,6 +36,7 @@ pub(crate) fn settings(common: &CommonArgs, config: &Config) -> Result<Settings,
         name: config.name.clone().unwrap_or_else(own_name),
         password: None,
         verify: common.verify,
+        encounter: None,
         retry: common.retry.unwrap_or(RETRY),
         limit: common.limit,
         lan: !common.no_lan,
@@ -64,7 +66,27 @@ pub(crate) async fn share(args: &ShareArgs, common: &CommonArgs, desk: &mut Desk
         code,
         verify: common.verify,
         retry: common.retry.unwrap_or(RETRY),
+        nearby: None,
     })
+}
+
+/// The name that others on the network are told: the one that was asked for, or else the usual one.
+///
+/// # Errors
+/// Nobody can be asked whether both sides show the same number, or the usual name is none that can be shown.
+pub(crate) fn device_name(
+    wanted: Option<DeviceName>,
+    config: &Config,
+    common: &CommonArgs,
+) -> Result<DeviceName, Report> {
+    if !may_ask(common) {
+        let message = "nobody can be asked here whether both sides show the same number, as strangers have to";
+        return Err(Report::new(Exit::Usage, message, "Run it on a terminal, or use a code."));
+    }
+    let usual = || DeviceName::nearest(&config.name.clone().unwrap_or_else(own_name));
+    let nameless =
+        || Report::new(Exit::Usage, "this device has no name that can be shown", "Set name in the configuration.");
+    wanted.or_else(usual).ok_or_else(nameless)
 }
 
 /// How things are shown.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use p2pshare_protocol::ctl::{Hello, Role};
+use p2pshare_protocol::nearby::DeviceName;
 use p2pshare_protocol::pairing::PairingError;
 use p2pshare_protocol::short_number::ShortNumber;
 use p2pshare_protocol::untrusted::Untrusted;
@@ -23,6 +24,8 @@ pub(super) struct Context {
     pub(super) peer: PeerId,
     /// The name that the peer is told.
     pub(super) name: String,
+    /// What the peer calls itself, where that is known before the number is compared.
+    pub(super) other: Option<DeviceName>,
     pub(super) events: Events,
     pub(super) stop: Stop,
     /// The password that is known beforehand.
@@ -40,6 +43,7 @@ impl Context {
         Self {
             peer: PeerId(0),
             name,
+            other: None,
             events,
             stop,
             password,
@@ -104,7 +108,7 @@ impl Context {
     /// Shows the short number and asks whether the other side shows the same.
     pub(super) fn ask_to_verify(&self, number: ShortNumber) -> oneshot::Receiver<bool> {
         let (answer, confirmation) = oneshot::channel();
-        self.events.report(Event::Verify(self.peer, VerifyRequest { number, answer }));
+        self.events.report(Event::Verify(self.peer, VerifyRequest { number, name: self.other.clone(), answer }));
         confirmation
     }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use p2pshare_protocol::code::Code;
 use p2pshare_protocol::ctl::{DeclineReason, SkipReason};
 use p2pshare_protocol::hash::Hash;
-use p2pshare_protocol::link::Link;
+use p2pshare_protocol::link::{Link, Origin};
+use p2pshare_protocol::nearby::DeviceName;
 use p2pshare_protocol::offer::{EntryId, Offer};
 use p2pshare_protocol::short_number::ShortNumber;
 use p2pshare_protocol::untrusted::Untrusted;
@@ -35,6 +36,13 @@ pub enum Event {
         code: Code,
         /// The link, to be sent or shown as a QR code.
         link: Link,
+    },
+    /// Others on the network see this side.
+    Visible {
+        /// Under which name.
+        name: DeviceName,
+        /// The server where they see it, which a browser can open.
+        origin: Origin,
     },
     /// Something was left out or renamed while the source was walked.
     SourceNotice(source::Notice),
@@ -239,6 +247,8 @@ impl UnlockRequest {
 pub struct VerifyRequest {
     /// The number.
     pub number: ShortNumber,
+    /// What the other side calls itself, if it is a stranger from the same network; anybody may take any name.
+    pub name: Option<DeviceName>,
     pub(super) answer: oneshot::Sender<bool>,
 }
 

@@ -67,7 +67,7 @@ async fn look_around(
     Err(Error::NotActive { room: room.to_string(), asked, on_lan })
 }
 
-fn server_at(address: SocketAddr) -> ServerUrl {
+pub(super) fn server_at(address: SocketAddr) -> ServerUrl {
     address.to_string().parse().expect("an address with a port is a server's address")
 }
 

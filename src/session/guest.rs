@@ -16,6 +16,7 @@ use super::ice::with_ice_servers;
 use super::line::{Line, Way};
 use super::local;
 use super::mailbox::Mailbox;
+use super::nearby::Encounter;
 use super::pair::{Machine, Pairing};
 use super::patience::{Attempt, Patience};
 use super::random::rng;
@@ -57,6 +58,8 @@ pub(super) struct WayOptions<'a> {
     pub(super) retry: Duration,
     /// Whether this side wants the short number compared.
     pub(super) verify: bool,
+    /// Who meets whom, where nobody gave anybody a code.
+    pub(super) encounter: Option<&'a Encounter>,
     /// Whether a code without a server is looked for on the local network too.
     pub(super) on_lan: bool,
     /// The proxies on the way to servers.
@@ -121,11 +124,15 @@ async fn join_once(
     let (server, signaling, (dialing, offer, config)) = joined?;
     entered.push(server.clone());
     attempt.has_entered = true;
+    context.other = way.encounter.map(|met| met.other.clone());
     let now = Instant::now();
     let mut machine = GuestPairing::new(
         &invitation.secret(),
         &room,
-        GuestOptions { short_number: way.verify },
+        GuestOptions {
+            short_number: way.verify || way.encounter.is_some(),
+            name: way.encounter.map(|met| met.own.clone()),
+        },
         Entropy::generate(&mut rng()),
         now,
     );

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use p2pshare_protocol::code::Code;
-use p2pshare_protocol::envelope::{Cid, ClientMessage, Outcome, ServerMessage, Why};
+use p2pshare_protocol::envelope::{Cid, ClientMessage, ErrorCode, Outcome, ServerMessage, Why};
+use p2pshare_protocol::knocks::Knocks;
+use p2pshare_protocol::nearby::DeviceName;
 use p2pshare_protocol::pairing::PairingError;
 use p2pshare_protocol::password::StretchedPassword;
 use p2pshare_protocol::room::RoomId;
@@ -50,6 +52,9 @@ pub struct ShareOptions {
     pub verify: bool,
     /// How long a lost guest is waited for.
     pub retry: Duration,
+    /// The name under which others on the network see it, if they shall. Then there is no code, and people compare the short
+    /// number with each guest.
+    pub nearby: Option<DeviceName>,
 }
 
 impl Default for ShareOptions {
@@ -62,6 +67,7 @@ impl Default for ShareOptions {
             code: None,
             verify: false,
             retry: RETRY,
+            nearby: None,
         }
     }
 }
@@ -83,10 +89,11 @@ pub(super) async fn host(
     let rooms = Rooms::new(&place.origin, options);
     let way = Way { server: server.clone(), config: Arc::new(config), retry: options.retry };
     let password = stretch(options.password.clone()).await?;
-    let guests = Guests::new(way, work, context.clone(), password, options.verify);
+    let verify = options.verify || options.nearby.is_some();
+    let guests = Guests::new(way, work, context.clone(), password, verify);
     let announcer = place.announcer;
-    let (greetings, total) = (Greetings::default(), Summary::default());
-    let mut host = Host { server, options, rooms, announcer, greetings, guests, context, served: 0, total };
+    let (greetings, knocks, total) = (Greetings::default(), Knocks::default(), Summary::default());
+    let mut host = Host { server, options, rooms, announcer, greetings, guests, knocks, context, served: 0, total };
     let result = host.run(signaling).await;
     host.guests.end().await;
     result
@@ -107,6 +114,8 @@ struct Host<'a> {
     announcer: Option<Announcer>,
     greetings: Greetings,
     guests: Guests,
+    /// The guests that nobody expected.
+    knocks: Knocks,
     context: Context,
     /// Guests that were served to the end.
     served: u32,
@@ -169,6 +178,20 @@ impl Host<'_> {
             }
         }
         self.announce();
+        self.show(signaling).await
+    }
+
+    /// Lets others on the network see the share, if they shall. A server forgets that with the room.
+    async fn show(&mut self, signaling: &Signaling) -> Result<(), Error> {
+        let Some(device) = self.rooms.device() else { return Ok(()) };
+        let name = device.name.clone();
+        signaling.send(ClientMessage::Show(device)).await?;
+        if self.rooms.is_first_showing() {
+            if let Some(announcer) = &mut self.announcer {
+                announcer.announce_nearby();
+            }
+            self.context.events.report(Event::Visible { name, origin: self.rooms.origin().clone() });
+        }
         Ok(())
     }
 
@@ -197,6 +220,11 @@ impl Host<'_> {
                 tell(signaling, ClientMessage::Kick { cid, why: Why::Kicked }).await;
             }
             ServerMessage::Greeted { cid } => self.greetings.was_taken(cid),
+            ServerMessage::Peer { cid, room } if !self.may_knock() => {
+                drop(self.greetings.begun(cid, &room));
+                tell(signaling, ClientMessage::Kick { cid, why: Why::Kicked }).await;
+                self.greet_next(&room, signaling).await;
+            }
             ServerMessage::Peer { cid, room } => {
                 if let Some(secret) = self.rooms.secret_of(&room) {
                     let begun = self.greetings.begun(cid, &room);
@@ -208,6 +236,12 @@ impl Host<'_> {
                 self.rooms.opened(room.clone(), token)?;
                 self.greet_next(&room, signaling).await;
                 self.announce();
+                self.show(signaling).await?;
+            }
+            ServerMessage::Error { code: code @ (ErrorCode::NoNearby | ErrorCode::ServerFull), .. }
+                if self.options.nearby.is_some() =>
+            {
+                return Err(Error::Refused { server: self.server.clone(), code, retry_after: None });
             }
             ServerMessage::Ended { room, .. } => {
                 tell(signaling, self.rooms.lost(&room)).await;
@@ -237,8 +271,14 @@ impl Host<'_> {
         is_last.then(|| Ok(self.total.clone()))
     }
 
+    /// Whether the share is for somebody who was told of it: then what goes wrong with that one ends it.
     fn is_for_one(&self) -> bool {
-        self.options.max == Some(NonZeroU32::MIN)
+        self.options.max == Some(NonZeroU32::MIN) && self.options.nearby.is_none()
+    }
+
+    /// Whether one more guest may come to the door, where nobody expects any.
+    fn may_knock(&mut self) -> bool {
+        self.options.nearby.is_none() || self.knocks.admit(self.guests.waiting(), Instant::now().into())
     }
 
     fn wants_more(&self) -> bool {

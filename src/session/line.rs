@@ -127,7 +127,7 @@ impl Line {
                 }
             };
             let secret = GuestSecret::Resume(keys.resume_key().clone());
-            let options = GuestOptions { short_number: false };
+            let options = GuestOptions::default();
             let mut machine = GuestPairing::new(&secret, &room, options, Entropy::generate(&mut rng()), now());
             let (dialing, offer) = Dialing::offer(&self.way.config).await?;
             machine.handle_input(Input::LocalDescription(offer), now())?;

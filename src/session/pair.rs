@@ -285,6 +285,7 @@ impl<'a> Pairing<'a> {
                 | Output::RemoteCandidate(_)
                 | Output::Paired(_)
                 | Output::AskPassword { .. }
+                | Output::Named(_)
                 | Output::ShowShortNumber(_) => {}
             }
         }
@@ -314,6 +315,7 @@ impl<'a> Pairing<'a> {
                     self.password = Some(self.context.ask_for_password(attempts_left));
                 }
                 Output::WrongPassword { attempts_left } => self.count_wrong_password(attempts_left),
+                Output::Named(name) => self.context.other = Some(name),
                 Output::ShowShortNumber(number) => self.confirmation = Some(self.context.ask_to_verify(number)),
                 Output::Wait(deadline) => return Ok(deadline),
             }

@@ -27,6 +27,7 @@ mod hostile_sender;
 mod hostile_server;
 mod json_table;
 mod kills;
+mod nearby;
 mod network;
 mod pipes;
 mod private_authority;

@@ -14,6 +14,7 @@ use super::{Failure, Input, Outbox, Output};
 use crate::cpace::Exchange;
 use crate::keys::{KeySchedule, Mode, Transcript};
 use crate::limits::HANDSHAKE_MAX;
+use crate::nearby::DeviceName;
 use crate::peer_message::{GuestProof, HostHello, HostProof, PeerMessage};
 use crate::role::Role;
 use crate::room::RoomId;
@@ -29,6 +30,8 @@ mod proven_host;
 pub struct GuestOptions {
     /// Whether both people compare the short number.
     pub short_number: bool,
+    /// What this side calls itself, where the host does not expect anybody.
+    pub name: Option<DeviceName>,
 }
 
 /// One handshake of a guest with a host.
@@ -68,6 +71,7 @@ struct Secret {
     room: RoomId,
     host_key: ExpectedHostKey,
     short_number: bool,
+    name: Option<DeviceName>,
     entropy: Entropy,
 }
 
@@ -82,9 +86,9 @@ impl GuestPairing {
     /// Starts a handshake with the host of `room`. It speaks first.
     #[must_use]
     pub fn new(secret: &GuestSecret, room: &RoomId, options: GuestOptions, entropy: Entropy, now: Instant) -> Self {
-        let GuestOptions { short_number } = options;
+        let GuestOptions { short_number, name } = options;
         let (mode, prs, host_key) = (secret.mode(), secret.prs(), secret.host_key());
-        let secret = Secret { mode, prs, room: room.clone(), host_key, short_number, entropy };
+        let secret = Secret { mode, prs, room: room.clone(), host_key, short_number, name, entropy };
         let outbox = Outbox { deadline: Some(now + HANDSHAKE_MAX), ..Outbox::default() };
         let guest = Guest { secret, local: LocalCandidates::default(), outbox };
         Self { phase: Phase::Hello, offer: None, proof_sent: false, guest }
@@ -209,7 +213,8 @@ impl GuestPairing {
         let (host, guest) = ((&hello.element, hello.ad.as_slice()), (&element, ad.as_slice()));
         let keys = KeySchedule::new(&Transcript { sid: &hello.sid, ci: &ci, host, guest }, &isk);
         let mut channel = Channel::new(&keys, Role::Guest, &hello.sid);
-        let frame = SealedFrame::Offer { sdp: offer.as_str().to_owned(), verify: secret.short_number };
+        let from = secret.name.clone();
+        let frame = SealedFrame::Offer { sdp: offer.as_str().to_owned(), verify: secret.short_number, from };
         let sealed = channel.seal(&frame)?;
         let proof = keys.guest_proof();
         self.guest.outbox.send(&PeerMessage::GuestProof(GuestProof { element, ad, proof, sealed }));

@@ -237,11 +237,11 @@ impl Hello {
             return Err(PairingError::WrongCode);
         }
         let mut channel = Channel::new(&keys, Role::Host, &sid);
-        let SealedFrame::Offer { sdp, verify } = channel.open(&message.sealed)? else {
+        let SealedFrame::Offer { sdp, verify, from } = channel.open(&message.sealed)? else {
             return Err(Violation::Frame.into());
         };
         let offer = Sdp::parse(&sdp, SdpKind::Offer).map_err(Violation::Sdp)?;
         let auth = identity.map(|identity| identity.prove(keys.th(), &entropy.nonce));
-        Ok(Opening { keys, channel, sid, room, password, commitment, offer, verify, auth, entropy })
+        Ok(Opening { keys, channel, sid, room, password, commitment, offer, verify, from, auth, entropy })
     }
 }

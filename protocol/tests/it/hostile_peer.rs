@@ -58,7 +58,7 @@ fn a_hostile_description_never_reaches_the_own_stack() {
         (sdp(SdpKind::Answer), SdpError::Setup),
         ("v=0".to_owned(), SdpError::Media),
     ] {
-        let frame = SealedFrame::Offer { sdp: text, verify: false };
+        let frame = SealedFrame::Offer { sdp: text, verify: false, from: None };
         let (pair, _) = attack_host(&frame.to_json(), false);
         assert_eq!(pair.host.error, Some(Violation::Sdp(error).into()));
         assert!(pair.host.remote_description.is_none());
@@ -238,7 +238,7 @@ fn scene(room: &RoomId) -> Scene<'_> {
 }
 
 fn offer() -> Vec<u8> {
-    SealedFrame::Offer { sdp: sdp(SdpKind::Offer), verify: false }.to_json()
+    SealedFrame::Offer { sdp: sdp(SdpKind::Offer), verify: false, from: None }.to_json()
 }
 
 fn answer() -> Vec<u8> {
@@ -248,7 +248,7 @@ fn answer() -> Vec<u8> {
 /// One frame of every type.
 fn frames() -> Vec<SealedFrame> {
     vec![
-        SealedFrame::Offer { sdp: sdp(SdpKind::Offer), verify: false },
+        SealedFrame::Offer { sdp: sdp(SdpKind::Offer), verify: false, from: None },
         SealedFrame::Answer { sdp: sdp(SdpKind::Answer) },
         SealedFrame::Cand(candidate(1)),
         SealedFrame::Auth { salt: [0; 16], cost: PasswordCost::default() },

@@ -97,6 +97,7 @@ impl Rooms {
             }
             Host::Attached(old) => {
                 self.dismiss_all(&name, Why::Lost);
+                self.unlist(old, &name, now);
                 if let Some(connection) = self.connections.get_mut(&old) {
                     connection.remove_room(&name);
                 }
@@ -225,6 +226,7 @@ impl Rooms {
                 self.deadlines.remove(&(until, Due::HostReturn(name.clone())));
             }
             Host::Attached(host) => {
+                self.unlist(host, name, now);
                 if let Some(connection) = self.connections.get_mut(&host) {
                     connection.remove_room(name);
                 }

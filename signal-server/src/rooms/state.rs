@@ -8,12 +8,15 @@ use p2pshare_protocol::envelope::{Body, Cid, Token};
 use p2pshare_protocol::room::RoomId;
 
 use super::ConnectionId;
+use crate::neighbourhood::Neighbourhood;
 use crate::sources::Source;
 
 /// One socket.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) source: Source,
+    /// The network that it is on, if that is known.
+    pub(super) neighbourhood: Option<Neighbourhood>,
     pub(super) part: Part,
     /// The number of the next guest, if this is a host.
     pub(super) next_cid: Cid,
@@ -29,6 +32,7 @@ impl Connection {
     pub(super) const fn new(source: Source) -> Self {
         Self {
             source,
+            neighbourhood: None,
             part: Part::Bystander,
             next_cid: Cid(1),
             was_guest: false,
@@ -163,6 +167,8 @@ pub(super) enum Due {
     HostReturn(RoomId),
     /// The guest has not proven itself.
     Handshake(ConnectionId),
+    /// Who looks around on a network is told what changed.
+    Nearby(Neighbourhood),
 }
 
 /// How many vanished guests of a host are remembered: it reports within moments.

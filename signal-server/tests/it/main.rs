@@ -5,6 +5,7 @@
 mod bounds;
 mod harness;
 mod http;
+mod nearby;
 mod net;
 mod rooms;
 mod websocket;

@@ -86,6 +86,11 @@ impl Guests {
         self.paired.load(Ordering::Relaxed)
     }
 
+    /// How many are at the door: they have not proved themselves, or nobody has let them in.
+    pub(super) fn waiting(&self) -> usize {
+        self.tasks.len().saturating_sub(self.paired() as usize)
+    }
+
     /// Begins to serve a guest.
     pub(super) fn serve(&mut self, arrival: Arrival, signaling: SignalingSender) {
         let Arrival { cid, room, secret, begun } = arrival;

@@ -4,6 +4,7 @@ use p2pshare_protocol::code::Code;
 use p2pshare_protocol::envelope::{ClientMessage, ErrorCode, RoomKind, Token};
 use p2pshare_protocol::host_identity::HostIdentity;
 use p2pshare_protocol::link::{Link, Origin};
+use p2pshare_protocol::nearby::{Device, DeviceKind};
 use p2pshare_protocol::pairing::HostSecret;
 use p2pshare_protocol::room::RoomId;
 
@@ -45,7 +46,7 @@ impl Rooms {
 
     /// What to ask of the server for the rooms that are not open.
     pub(super) fn requests(&self) -> Vec<ClientMessage> {
-        let code = (!self.code_state.is_open).then(|| self.request_code());
+        let code = (self.has_code() && !self.code_state.is_open).then(|| self.request_code());
         let link = (!self.link_state.is_open).then(|| self.request_link());
         code.into_iter().chain(link).collect()
     }
@@ -66,7 +67,18 @@ impl Rooms {
     }
 
     pub(super) const fn are_open(&self) -> bool {
-        self.code_state.is_open && self.link_state.is_open
+        (self.code_state.is_open || !self.has_code()) && self.link_state.is_open
+    }
+
+    /// Whether there is a code: not where everybody on the network may see the link.
+    const fn has_code(&self) -> bool {
+        self.options.nearby.is_none()
+    }
+
+    /// What others on the network see, if they may see anything.
+    pub(super) fn device(&self) -> Option<Device> {
+        let name = self.options.nearby.clone()?;
+        Some(Device { room: self.link.room(), name, kind: DeviceKind::Terminal, link: self.link.open() })
     }
 
     /// Notes that a room is open. A nameplate that is new gets secret digits of its own.
@@ -100,6 +112,7 @@ impl Rooms {
             | ErrorCode::Version
             | ErrorCode::ServerFull
             | ErrorCode::NoRelay
+            | ErrorCode::NoNearby
             | ErrorCode::Protocol => false,
         }
     }
@@ -139,6 +152,16 @@ impl Rooms {
         let retired = self.code.take().map(|code| ClientMessage::Bye { room: Some(code.room()) });
         self.code_state = State::default();
         retired.into_iter().chain([self.request_code()]).collect()
+    }
+
+    /// Whether nobody was told yet that the share can be seen; takes note that it was.
+    pub(super) const fn is_first_showing(&mut self) -> bool {
+        !std::mem::replace(&mut self.announced, true)
+    }
+
+    /// Where the share is, as others call it.
+    pub(super) const fn origin(&self) -> &Origin {
+        self.link.origin()
     }
 
     /// How a guest that entered `room` is to prove itself.

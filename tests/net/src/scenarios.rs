@@ -3,6 +3,7 @@
 mod doctor;
 mod emulator;
 mod lan;
+mod nearby;
 mod reach;
 mod transfers;
 
@@ -27,6 +28,7 @@ pub(crate) const ALL: &[(&str, Scenario)] = &[
     ("a_code_is_found_on_a_network_without_a_server_over_ipv4", lan::found_by_code_over_ipv4),
     ("a_code_is_found_on_a_network_without_a_server_over_ipv6", lan::found_by_code_over_ipv6),
     ("two_senders_with_one_nameplate_are_told_apart_by_the_code", lan::one_nameplate_twice),
+    ("two_devices_on_a_network_without_a_server_see_each_other_and_send_by_name", nearby::see_each_other),
     ("routers_are_of_the_sort_that_they_are_called", reach::routers_are_of_their_sort),
     ("behind_every_nat_two_homes_find_the_shortest_way", reach::behind_every_nat),
     ("where_only_tcp_gets_through_the_server_carries_it", reach::with_nothing_but_tcp),

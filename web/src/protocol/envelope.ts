@@ -4,6 +4,7 @@
 import { base64url, fromBase64url, utf8Length, type Bytes } from "./bytes.ts";
 import { asArray, asBytes, asCount, asOneOf, asString, field, Malformed, optional, parseObject, U32_MAX, type JsonObject } from "./json.ts";
 import { BODY_BYTES_MAX, ENVELOPE_BYTES_MAX, ENVELOPE_DEPTH_MAX } from "./limits.ts";
+import { asDevice, asDevices, type Device } from "./nearby.ts";
 import { isRoom } from "./room.ts";
 
 const KINDS = ["code", "link", "resume"] as const;
@@ -17,6 +18,7 @@ const ERRORS = [
   "server_full",
   "taken",
   "no_relay",
+  "no_nearby",
   "protocol",
 ] as const;
 
@@ -43,6 +45,9 @@ export type ClientMessage =
   | { readonly type: "kick"; readonly cid: number; readonly why: Why }
   | { readonly type: "report"; readonly cid: number; readonly what: Outcome }
   | { readonly type: "turn"; readonly cid?: number | undefined }
+  | ({ readonly type: "show" } & Device)
+  | { readonly type: "hide"; readonly room: string }
+  | { readonly type: "look" }
   | { readonly type: "bye"; readonly room?: string | undefined }
   | { readonly type: "pow"; readonly stamp: string };
 
@@ -62,6 +67,7 @@ export type ServerMessage =
       readonly credential: string;
       readonly ttl: number;
     }
+  | { readonly type: "nearby"; readonly devices: readonly Device[] }
   | {
       readonly type: "error";
       readonly code: ErrorCode;
@@ -98,6 +104,8 @@ export function decodeServerMessage(text: string): ServerMessage {
       const named = counterpart === undefined ? {} : { cid: counterpart };
       return { type: "turn", ...named, urls, username, credential, ttl: u32(get("ttl")) };
     }
+    case "nearby":
+      return { type: "nearby", devices: asDevices(get("devices")) };
     case "error": {
       const [named, after] = [optional(get("room"), room), optional(get("retry_after"), u32)];
       return {
@@ -138,6 +146,12 @@ export function decodeClientMessage(text: string): ClientMessage {
       return { type: "report", cid: u32(get("cid")), what: asOneOf(get("what"), OUTCOMES) };
     case "turn":
       return { type: "turn", ...absent("cid", u32) };
+    case "show":
+      return { type: "show", ...asDevice(object) };
+    case "hide":
+      return { type: "hide", room: room(get("room")) };
+    case "look":
+      return { type: "look" };
     case "bye":
       return { type: "bye", ...absent("room", room) };
     case "pow":

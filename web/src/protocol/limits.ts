@@ -74,3 +74,9 @@ export const PASSWORD_LANES = 1;
 export const PASSWORD_MEMORY_KIB_MAX = 64 * KIB;
 export const PASSWORD_PASSES_MAX = 4;
 export const PASSWORD_LANES_MAX = 4;
+
+export const DEVICE_NAME_CHARS_MAX = 32;
+export const DEVICE_NAME_BYTES_MAX = 128;
+export const NEARBY_DEVICES_MAX = 64;
+export const KNOCKS_MAX = 5;
+export const KNOCKS_PERIOD = 60_000;

@@ -14,6 +14,11 @@ export function shown(text: string): string {
   return text.replace(DECEPTIVE, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
 }
 
+/** Whether something in a text is invisible or turns around what follows. */
+export function isDeceptive(text: string): boolean {
+  return text.search(DECEPTIVE) >= 0;
+}
+
 /** The local name of one path component. */
 export function localName(offered: string): string {
   let name = offered.replace(DECEPTIVE, "_").replace(/[<>:"|?*/\\]/g, "_");

@@ -2,6 +2,7 @@
 
 import { base64url, fromUtf8, utf8, type Bytes } from "./bytes.ts";
 import { asBool, asBytes, asCount, asObject, asOneOf, asString, field, Malformed, optional, parseObject, U32_MAX } from "./json.ts";
+import { asDeviceName } from "./nearby.ts";
 import type { PasswordCost } from "./password.ts";
 import { readCandidate, type Candidate } from "./sdp.ts";
 
@@ -19,7 +20,8 @@ const ABORT_CODES = [
 export type SealedAbort = (typeof ABORT_CODES)[number];
 
 export type SealedFrame =
-  | { readonly t: "offer"; readonly sdp: string; readonly verify: boolean }
+  /** `from` is what the guest calls itself, to a host that does not expect anybody. */
+  | { readonly t: "offer"; readonly sdp: string; readonly verify: boolean; readonly from?: string | undefined }
   | { readonly t: "answer"; readonly sdp: string }
   | ({ readonly t: "cand" } & Candidate)
   | { readonly t: "auth"; readonly salt: Bytes; readonly cost: PasswordCost }
@@ -45,7 +47,12 @@ export function parseSealedFrame(json: Uint8Array): SealedFrame {
   const get = (key: string): unknown => field(object, key);
   switch (get("t")) {
     case "offer":
-      return { t: "offer", sdp: asString(get("sdp")), verify: optional(get("verify"), asBool) ?? false };
+      return {
+        t: "offer",
+        sdp: asString(get("sdp")),
+        verify: optional(get("verify"), asBool) ?? false,
+        from: optional(get("from"), asDeviceName),
+      };
     case "answer":
       return { t: "answer", sdp: asString(get("sdp")) };
     case "cand":

@@ -160,6 +160,7 @@ export class Hosting {
         this.#guests.get(message.cid ?? 0)?.pairing.begin(granted(message));
         break;
       case "joined":
+      case "nearby":
       case "need_pow":
         break;
     }

@@ -96,6 +96,7 @@ export class Joining {
           case "created":
           case "peer":
           case "ended":
+          case "nearby":
           case "need_pow":
             break;
         }

@@ -315,6 +315,7 @@ const REFUSED: Record<Extract<FailureReason, { t: "refused" }>["code"], string> 
   server_full: "The server is full. Try again later.",
   taken: "The server gave this place to somebody else.",
   no_relay: "The server has no relay.",
+  no_nearby: "The server cannot tell which devices are on one network.",
   protocol: "The server did not understand this page.",
 };
 

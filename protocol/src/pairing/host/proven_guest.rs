@@ -6,6 +6,7 @@ use super::PasswordGate;
 use crate::host_identity::HostAuth;
 use crate::keys::KeySchedule;
 use crate::limits::{PASSWORD_ATTEMPTS_MAX, PERSON_MAX};
+use crate::nearby::DeviceName;
 use crate::pairing::associated_data::Commitment;
 use crate::pairing::candidates::{LocalCandidates, RemoteCandidates};
 use crate::pairing::channel::Channel;
@@ -29,6 +30,7 @@ pub(super) struct Opening {
     pub(super) commitment: Commitment,
     pub(super) offer: Sdp,
     pub(super) verify: bool,
+    pub(super) from: Option<DeviceName>,
     pub(super) auth: Option<HostAuth>,
     pub(super) entropy: Entropy,
 }
@@ -45,6 +47,8 @@ pub(super) struct ProvenGuest {
     /// The guest's description, until the own WebRTC stack may have it.
     offer: Option<Sdp>,
     short_number: bool,
+    /// What the guest calls itself, until that is told with the short number.
+    from: Option<DeviceName>,
     entropy: Entropy,
     /// The host's proof, until it leaves with the first sealed frame.
     proof: Option<Proof>,
@@ -76,7 +80,7 @@ struct Proof {
 
 impl ProvenGuest {
     pub(super) fn new(opening: Opening, short_number: bool) -> Self {
-        let Opening { keys, channel, sid, room, password, commitment, offer, verify, auth, entropy } = opening;
+        let Opening { keys, channel, sid, room, password, commitment, offer, verify, from, auth, entropy } = opening;
         let proof = Proof { proof: keys.host_proof(&entropy.nonce), auth };
         Self {
             keys,
@@ -88,6 +92,7 @@ impl ProvenGuest {
             commitment,
             offer: Some(offer),
             short_number: short_number || verify,
+            from,
             entropy,
             proof: Some(proof),
             guest_nonce: None,
@@ -223,6 +228,9 @@ impl ProvenGuest {
         if self.stage == Stage::Nonce {
             self.stage = Stage::Confirmation;
             outbox.deadline = Some(now + PERSON_MAX);
+            if let Some(name) = self.from.take() {
+                outbox.push(Output::Named(name));
+            }
             outbox.push(Output::ShowShortNumber(self.keys.short_number(&self.entropy.nonce, &nonce)));
         }
         Ok(())

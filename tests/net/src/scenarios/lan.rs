@@ -44,7 +44,7 @@ pub(super) fn one_nameplate_twice() -> Result<()> {
 }
 
 /// A machine whose IPv6 addresses are in use at once.
-fn machine(lab: &Lab, name: &str) -> Result<Machine> {
+pub(super) fn machine(lab: &Lab, name: &str) -> Result<Machine> {
     let machine = lab.machine(name)?;
     machine.run("sysctl -q -w net.ipv6.conf.default.accept_dad=0")?;
     Ok(machine)

@@ -25,6 +25,8 @@ import { modeOf, prsOfSecret, roomOf, type GuestSecret } from "./secret.ts";
 export interface Guest {
   readonly room: string;
   readonly shortNumber: boolean;
+  /** What this side calls itself, where the host does not expect anybody. */
+  readonly name?: string | undefined;
   readonly entropy: Entropy;
   readonly local: LocalCandidates;
   readonly outbox: Outbox;
@@ -45,7 +47,7 @@ export class GuestPairing {
   readonly #guest: Guest;
 
   /** Starts a handshake with the host, which speaks first. */
-  constructor(secret: GuestSecret, options: { readonly shortNumber: boolean }, entropy: Entropy, now: number) {
+  constructor(secret: GuestSecret, options: Pick<Guest, "shortNumber" | "name">, entropy: Entropy, now: number) {
     const outbox = new Outbox();
     outbox.deadline = now + HANDSHAKE_MAX;
     this.#secret = secret;
@@ -128,7 +130,7 @@ export class GuestPairing {
 
   /** Proves that this side knows the secret. Whoever sent the hello can test one guess with it. */
   #sendProof(hello: HostHello, offer: Sdp): void {
-    const { room, entropy, outbox, shortNumber } = this.#guest;
+    const { room, entropy, outbox, shortNumber, name } = this.#guest;
     const ci = ciOf(modeOf(this.#secret), room);
     const exchange = new Exchange("guest", prsOfSecret(this.#secret), ci, hello.sid, entropy.scalar);
     const element = exchange.element;
@@ -136,7 +138,7 @@ export class GuestPairing {
     const isk = finishExchange(exchange, ad, hello.element, hello.ad);
     const keys = KeySchedule.first({ sid: hello.sid, ci, host: hello, guest: { element, ad } }, isk);
     const channel = new Channel(keys, "guest", hello.sid);
-    const sealed = channel.seal({ t: "offer", sdp: offer.text, verify: shortNumber });
+    const sealed = channel.seal({ t: "offer", sdp: offer.text, verify: shortNumber, from: name });
     outbox.send({ t: "guest_proof", element, ad, proof: keys.guestProof(), sealed });
     this.#exposed = true;
     this.#phase = { t: "proof", keys, channel, sid: hello.sid };

@@ -150,6 +150,7 @@ export class HostPairing {
       commitment,
       offer: offer.sdp,
       shortNumber: this.#shortNumber || frame.verify,
+      from: frame.from,
       auth: this.#secret.t === "link" ? this.#secret.identity.prove(keys.th, nonce) : undefined,
       entropy: this.#entropy,
     });

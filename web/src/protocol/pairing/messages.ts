@@ -28,7 +28,8 @@ export type Output =
   | { readonly t: "ask_password"; readonly attemptsLeft: number; readonly salt: Bytes; readonly cost: PasswordCost }
   /** Host: a wrong password came; count it for the share. */
   | { readonly t: "wrong_password"; readonly attemptsLeft: number }
-  | { readonly t: "show_short_number"; readonly digits: string }
+  /** `from` is what a guest calls itself that nobody expects. */
+  | { readonly t: "show_short_number"; readonly digits: string; readonly from?: string | undefined }
   /** Both sides are proven, and every question is answered on this side. */
   | { readonly t: "paired"; readonly keys: SessionKeys }
   /** Nothing more until the next input, or until this time. */

@@ -26,6 +26,7 @@ export interface Opening {
   readonly commitment: Uint8Array;
   readonly offer: Sdp;
   readonly shortNumber: boolean;
+  readonly from: string | undefined;
   readonly auth: HostAuth | undefined;
   readonly entropy: Entropy;
 }
@@ -170,7 +171,8 @@ export class ProvenGuest {
     if (this.#stage !== "nonce") return;
     this.#stage = "confirmation";
     outbox.deadline = now + PERSON_MAX;
-    outbox.push({ t: "show_short_number", digits: this.#keys.shortNumber(this.#opening.entropy.nonce, nonce) });
+    const { entropy, from } = this.#opening;
+    outbox.push({ t: "show_short_number", digits: this.#keys.shortNumber(entropy.nonce, nonce), from });
   }
 
   /** Gives the offer to the own WebRTC stack, whose answer and addresses the guest may have from here on. */

@@ -1,0 +1,51 @@
+//! Which clients count as on one network: those that the server sees under one public address, or that are in its own network.
+
+use std::net::IpAddr;
+
+use crate::sources::Source;
+
+/// The network that a client is on, as the server sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Neighbourhood {
+    /// The server's own network, or the server's own machine.
+    Own,
+    /// Behind a public IPv4 address, or on an IPv6 /64.
+    Behind(IpAddr),
+}
+
+impl Neighbourhood {
+    /// The neighbourhood of a client's address.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        let is_own = match address {
+            IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+            IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+        };
+        if is_own { Self::Own } else { Self::Behind(Source::new(address).address()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(address: &str) -> Neighbourhood {
+        Neighbourhood::of(address.parse().unwrap())
+    }
+
+    #[test]
+    fn one_public_address_is_one_network_and_so_is_an_ipv6_64() {
+        assert_eq!(of("203.0.113.7"), of("::ffff:203.0.113.7"));
+        assert_ne!(of("203.0.113.7"), of("203.0.113.8"));
+        assert_eq!(of("2001:db8:0:1::7"), of("2001:db8:0:1:ffff::8"));
+        assert_ne!(of("2001:db8:0:1::7"), of("2001:db8:0:2::7"));
+    }
+
+    #[test]
+    fn whom_the_server_sees_by_a_private_address_is_on_its_own_network() {
+        for address in ["192.168.1.7", "10.1.2.3", "127.0.0.1", "169.254.1.1", "::1", "fd00::1", "fe80::1"] {
+            assert_eq!(of(address), Neighbourhood::Own, "{address}");
+        }
+    }
+}
