@@ -243,9 +243,12 @@ export class Download {
   async #settle(): Promise<void> {
     const { screen } = this.#app.state;
     if (screen.t === "receiving") this.#app.show({ ...screen, isSaving: true });
-    for (const { id } of this.#stored(this.#chosen)) {
-      if (!this.#skipped.has(id)) this.#files.set(id, await this.#disk.ask({ t: "file", entry: id }));
-    }
+    const ids = this.#stored(this.#chosen).flatMap(({ id }) => (this.#skipped.has(id) ? [] : [id]));
+    const files = await Promise.all(ids.map((entry) => this.#disk.ask({ t: "file", entry })));
+    ids.forEach((id, i) => {
+      const file = files[i];
+      if (file) this.#files.set(id, file);
+    });
   }
 
   #done(): void {

@@ -5,7 +5,7 @@ import type { Bytes } from "../protocol/bytes.ts";
 import { CHUNK_BYTES } from "../protocol/limits.ts";
 import { numbered } from "../protocol/local_name.ts";
 import type { StoredEntry } from "./messages.ts";
-import type { Store } from "./store.ts";
+import { readable, type Store } from "./store.ts";
 
 interface Open {
   readonly folder: FileSystemDirectoryHandle;
@@ -58,7 +58,7 @@ export class FolderStore implements Store {
   async file(entry: StoredEntry): Promise<Blob> {
     const handle = this.#done.get(entry.id);
     if (!handle) throw new DOMException("the file is not complete", "NotFoundError");
-    return handle.getFile();
+    return readable(await handle.getFile());
   }
 
   /** Takes back what is not whole; a whole file stays. */

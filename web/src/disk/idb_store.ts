@@ -3,7 +3,7 @@
 import type { Bytes } from "../protocol/bytes.ts";
 import { chunkCount, type Hash } from "../protocol/hash.ts";
 import type { StoredEntry } from "./messages.ts";
-import { KEPT_FOR, lengthOf, type Store } from "./store.ts";
+import { KEPT_FOR, lengthOf, readable, type Store } from "./store.ts";
 
 interface Row {
   readonly blob: Blob;
@@ -13,6 +13,9 @@ interface Row {
 
 export class IdbStore implements Store {
   readonly #db = open();
+
+  /** The keys of which anything was here before. */
+  readonly #before = this.#db.then(keysOf).then((keys) => new Set(keys));
 
   async leftover(entry: StoredEntry): Promise<number> {
     const chunks = await this.#chunks(entry);
@@ -24,6 +27,7 @@ export class IdbStore implements Store {
   }
 
   async #chunks(entry: StoredEntry): Promise<(readonly [number, Hash])[]> {
+    if (!(await this.#before).has(entry.key)) return [];
     const rows = (await this.#db).transaction("hashes").objectStore("hashes");
     const [keys, hashes] = await Promise.all([
       done(rows.getAllKeys(rangeOf(entry.key))),
@@ -63,7 +67,7 @@ export class IdbStore implements Store {
       if (!row) throw new DOMException("a chunk is gone", "NotFoundError");
       blobs.push(row.blob);
     }
-    return new Blob(blobs);
+    return readable(new Blob(blobs));
   }
 
   async discard(entry: StoredEntry): Promise<void> {

@@ -2,7 +2,7 @@
 
 import type { Bytes } from "../protocol/bytes.ts";
 import type { StoredEntry } from "./messages.ts";
-import type { Store } from "./store.ts";
+import { readable, type Store } from "./store.ts";
 
 export class MemoryStore implements Store {
   readonly #chunks = new Map<number, Blob[]>();
@@ -31,7 +31,7 @@ export class MemoryStore implements Store {
   }
 
   file(entry: StoredEntry): Promise<Blob> {
-    return Promise.resolve(new Blob(this.#chunks.get(entry.id) ?? []));
+    return readable(new Blob(this.#chunks.get(entry.id) ?? []));
   }
 
   discard(entry: StoredEntry): Promise<void> {

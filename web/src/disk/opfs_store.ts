@@ -1,39 +1,32 @@
 // The origin's private file system: flat memory, and what is there survives a reload or a crash.
 //
-// One folder for each file, named by its key: `data` with the bytes in their places, and `hashes` with 33 bytes for each
-// chunk, a 1 and its hash, written after the bytes.
+// One folder for each file of more than a chunk, named by its key: `data` with the bytes in their places, and `hashes` with 33
+// bytes for each chunk, a 1 and its hash, written after the bytes.
 
 import { fromHex, hex, type Bytes } from "../protocol/bytes.ts";
 import { chunkCount, type Hash } from "../protocol/hash.ts";
 import { CHUNK_BYTES } from "../protocol/limits.ts";
 import type { StoredEntry } from "./messages.ts";
-import { KEPT_FOR, lengthOf, type Store } from "./store.ts";
-
-/** The part of a synchronous handle that is used; a worker has it, a page has not. */
-interface SyncHandle {
-  read(into: Uint8Array, options: { at: number }): number;
-  write(from: Uint8Array, options: { at: number }): number;
-  flush(): void;
-  close(): void;
-  getSize(): number;
-}
-
-interface SyncFileHandle extends FileSystemFileHandle {
-  createSyncAccessHandle(): Promise<SyncHandle>;
-}
+import { closeAll, openPair, openSync, parts, writeAll, type SyncHandle } from "./opfs.ts";
+import { OpfsPacks } from "./opfs_packs.ts";
+import { KEPT_FOR, lengthOf, readable, type Store } from "./store.ts";
 
 interface Open {
-  readonly folder: FileSystemDirectoryHandle;
   readonly data: SyncHandle;
   readonly hashes: SyncHandle;
 }
 
 export class OpfsStore implements Store {
-  readonly #open = new Map<number, Open>();
+  readonly #open = new Map<number, Promise<Open>>();
+  readonly #packs = new OpfsPacks();
+  /** The folders that were here before. */
+  readonly #before = names();
 
   async leftover(entry: StoredEntry): Promise<number> {
+    if (isSmall(entry)) return (await this.#packs.kept(entry)) === undefined ? 0 : entry.size;
+    if (!(await this.#before).has(entry.key)) return 0;
     try {
-      const folder = await (await root()).getDirectoryHandle(entry.key);
+      const folder = await (await parts()).getDirectoryHandle(entry.key);
       const hashes = await (await folder.getFileHandle("hashes")).getFile();
       return stored(new Uint8Array(await hashes.arrayBuffer()), entry).reduce(
         (sum, [chunk]) => sum + lengthOf(entry, chunk),
@@ -45,70 +38,66 @@ export class OpfsStore implements Store {
   }
 
   async open(entry: StoredEntry): Promise<readonly (readonly [number, Hash])[]> {
-    const folder = await (await root()).getDirectoryHandle(entry.key, { create: true });
-    const handle = async (name: string): Promise<SyncHandle> =>
-      ((await folder.getFileHandle(name, { create: true })) as SyncFileHandle).createSyncAccessHandle();
-    const data = await handle("data");
-    const hashes = await handle("hashes").catch((error: unknown) => {
-      data.close();
-      throw error;
-    });
-    this.#open.set(entry.id, { folder, data, hashes });
+    if (isSmall(entry)) {
+      const hash = await this.#packs.kept(entry);
+      return hash === undefined || entry.size === 0 ? [] : [[0, hash]];
+    }
+    if (!(await this.#before).has(entry.key)) return [];
+    const { hashes } = await this.#get(entry);
     const bytes = new Uint8Array(hashes.getSize());
     hashes.read(bytes, { at: 0 });
     return stored(bytes, entry);
   }
 
-  read(entry: StoredEntry, chunk: number): Promise<Bytes> {
+  async read(entry: StoredEntry, chunk: number): Promise<Bytes> {
+    if (isSmall(entry)) return new Uint8Array(await (await this.#packs.file(entry)).arrayBuffer());
     const bytes = new Uint8Array(lengthOf(entry, chunk));
-    const length = this.#get(entry).data.read(bytes, { at: chunk * CHUNK_BYTES });
-    return Promise.resolve(bytes.subarray(0, length));
+    const length = (await this.#get(entry)).data.read(bytes, { at: chunk * CHUNK_BYTES });
+    return bytes.subarray(0, length);
   }
 
-  write(entry: StoredEntry, chunk: number, bytes: Bytes, hash: Hash): Promise<void> {
-    const { data, hashes } = this.#get(entry);
-    const written = data.write(bytes, { at: chunk * CHUNK_BYTES });
-    if (written !== bytes.length) throw new DOMException("short write", "QuotaExceededError");
-    hashes.write(Uint8Array.of(1, ...(fromHex(hash, 32) ?? [])), { at: chunk * RECORD });
-    return Promise.resolve();
+  async write(entry: StoredEntry, chunk: number, bytes: Bytes, hash: Hash): Promise<void> {
+    if (isSmall(entry)) return this.#packs.write(entry, bytes, hash);
+    const { data, hashes } = await this.#get(entry);
+    writeAll(data, bytes, chunk * CHUNK_BYTES);
+    writeAll(hashes, Uint8Array.of(1, ...(fromHex(hash, 32) ?? [])), chunk * RECORD);
   }
 
-  commit(entry: StoredEntry): Promise<void> {
-    const open = this.#open.get(entry.id);
-    open?.data.flush();
-    open?.hashes.flush();
-    open?.data.close();
-    open?.hashes.close();
+  async commit(entry: StoredEntry): Promise<void> {
+    const open = await this.#open.get(entry.id);
     this.#open.delete(entry.id);
-    return Promise.resolve();
+    if (open) closeAll([open.data, open.hashes]);
   }
 
   async file(entry: StoredEntry): Promise<Blob> {
-    const folder = await (await root()).getDirectoryHandle(entry.key);
-    return (await folder.getFileHandle("data")).getFile();
+    if (isSmall(entry)) return this.#packs.file(entry);
+    const folder = await (await parts()).getDirectoryHandle(entry.key);
+    return readable(await (await folder.getFileHandle("data")).getFile());
   }
 
   async discard(entry: StoredEntry): Promise<void> {
+    if (isSmall(entry)) return this.#packs.discard(entry);
     await this.commit(entry);
-    await (await root()).removeEntry(entry.key, { recursive: true }).catch(() => undefined);
+    await (await parts()).removeEntry(entry.key, { recursive: true }).catch(() => undefined);
   }
 
   async close(): Promise<void> {
     for (const id of [...this.#open.keys()]) await this.commit({ id, key: "", size: 0 });
+    await this.#packs.close();
   }
 
-  #get(entry: StoredEntry): Open {
-    const open = this.#open.get(entry.id);
-    if (!open) throw new Error("the file is not open");
-    return open;
+  #get(entry: StoredEntry): Promise<Open> {
+    const opening = this.#open.get(entry.id) ?? open(entry.key);
+    this.#open.set(entry.id, opening);
+    return opening;
   }
 
   /** Deletes what nobody came back for. */
   static async sweep(finished: ReadonlySet<string>): Promise<void> {
-    const folder = await root();
+    const folder = await parts();
     for await (const [name, handle] of folder.entries()) {
       if (handle.kind !== "directory") continue;
-      const data = await (handle).getFileHandle("data").catch(() => undefined);
+      const data = await handle.getFileHandle("data").catch(() => undefined);
       const changed = (await data?.getFile())?.lastModified ?? 0;
       if (finished.has(name) || changed < Date.now() - KEPT_FOR) {
         await folder.removeEntry(name, { recursive: true }).catch(() => undefined);
@@ -119,15 +108,31 @@ export class OpfsStore implements Store {
   /** Whether this browser has it here, by trying: private windows may refuse. */
   static async isUsable(): Promise<boolean> {
     try {
-      const folder = await root();
-      const file = (await folder.getFileHandle("probe", { create: true })) as SyncFileHandle;
-      (await file.createSyncAccessHandle()).close();
+      const folder = await parts();
+      (await openSync(folder, "probe")).close();
       await folder.removeEntry("probe");
       return true;
     } catch {
       return false;
     }
   }
+}
+
+/** Whether a file shares its place with others. A stream, whose size is not known, does not. */
+function isSmall(entry: StoredEntry): boolean {
+  return entry.size <= CHUNK_BYTES;
+}
+
+async function open(key: string): Promise<Open> {
+  const folder = await (await parts()).getDirectoryHandle(key, { create: true });
+  const [data, hashes] = await openPair(folder, ["data", "hashes"]);
+  return { data, hashes };
+}
+
+async function names(): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  for await (const name of (await parts()).keys()) found.add(name);
+  return found;
 }
 
 function stored(bytes: Uint8Array, entry: StoredEntry): (readonly [number, Hash])[] {
@@ -138,10 +143,6 @@ function stored(bytes: Uint8Array, entry: StoredEntry): (readonly [number, Hash]
     if (record[0] === 1) chunks.push([chunk, hex(record.subarray(1))]);
   }
   return chunks;
-}
-
-async function root(): Promise<FileSystemDirectoryHandle> {
-  return (await navigator.storage.getDirectory()).getDirectoryHandle("parts", { create: true });
 }
 
 const RECORD = 33;

@@ -16,7 +16,7 @@ export interface Store {
   write(entry: StoredEntry, chunk: number, bytes: Bytes, hash: Hash): Promise<void>;
   /** Everything of the file is there. */
   commit(entry: StoredEntry): Promise<void>;
-  /** The whole file, without copying it into memory. */
+  /** The whole file, without copying it into memory. It was tried that the browser can read it. */
   file(entry: StoredEntry): Promise<Blob>;
   discard(entry: StoredEntry): Promise<void>;
   close(): Promise<void>;
@@ -28,3 +28,10 @@ export function lengthOf(entry: StoredEntry, chunk: number): number {
 
 /** How long the parts of an interrupted transfer are kept, in milliseconds. */
 export const KEPT_FOR = 7 * 24 * 3600 * 1000;
+
+/** A blob of which both ends can be read: a browser may lose one that it could not keep. */
+export async function readable(blob: Blob): Promise<Blob> {
+  await blob.slice(0, 1).arrayBuffer();
+  await blob.slice(Math.max(0, blob.size - 1)).arrayBuffer();
+  return blob;
+}

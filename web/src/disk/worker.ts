@@ -123,9 +123,6 @@ async function commit(found: Target, size: number): Promise<void> {
 async function file({ entry, crcs }: Target): Promise<Answers["file"]> {
   const whole = await store.file(entry);
   if (whole.size !== entry.size) throw new DOMException("the stored file is not whole", "NotFoundError");
-  // A browser may lose a blob that it could not keep: look at both ends before the sender is told that all is well.
-  await whole.slice(0, 1).arrayBuffer();
-  await whole.slice(Math.max(0, whole.size - 1)).arrayBuffer();
   const crc = crcs.reduce((sum, piece, chunk) => combineCrc(sum, piece, lengthOf(entry, chunk)), 0);
   return { file: whole, crc };
 }
@@ -151,14 +148,30 @@ async function reply(ask: Ask): Promise<Reply> {
   }
 }
 
-/** Requests are done one after the other, in their order, reads beside them. */
+/** Requests are done one after the other, in their order; chunks and files beside those next to them, and reads beside all. */
 let last: Promise<unknown> = Promise.resolve();
+const beside: Promise<unknown>[] = [];
 
 self.onmessage = ({ data }: MessageEvent<Ask>) => {
   const work = (): Promise<void> => reply(data).then((answer) => post(answer));
-  if (data.t === "read" || data.t === "stretch") void work();
-  else last = last.then(work);
+  if (data.t === "read" || data.t === "stretch") {
+    void work();
+  } else if (data.t === "write" || data.t === "commit" || data.t === "file") {
+    if (beside.length === BESIDE_MAX) wait();
+    beside.push(last.then(work));
+  } else {
+    wait();
+    last = last.then(work);
+  }
 };
+
+/** Lets what follows wait for what was begun. */
+function wait(): void {
+  last = Promise.all(beside.splice(0));
+}
+
+/** How many chunks and files are written at the same time. */
+const BESIDE_MAX = 16;
 
 function post(answer: Reply): void {
   const isRead = "answer" in answer && answer.answer !== undefined && "bytes" in answer.answer;
