@@ -221,16 +221,17 @@ class Link {
       while (this.#finished < 2) {
         this.#drainSender();
         this.#drainReceiver();
-        const next = this.#packets.sort((a, b) => a.at - b.at).shift();
+        const [next] = this.#packets.sort((a, b) => a.at - b.at);
         const wake = Math.min(this.#waits.sender, this.#waits.receiver);
         if (next && next.at <= wake) {
+          this.#packets.shift();
           this.#now = Math.max(this.#now, next.at);
           this.#deliver(next);
         } else {
-          this.#now = wake;
-          if (wake >= this.#resumeAt) {
+          this.#now = Math.max(this.#now, wake);
+          if (this.#now >= this.#resumeAt) {
             this.#resumeAt = Infinity;
-            this.#receiver.handleInput({ t: "pause", paused: false }, wake);
+            this.#receiver.handleInput({ t: "pause", paused: false }, this.#now);
           }
           this.#sender.handleInput({ t: "timed_out" }, this.#now);
           this.#receiver.handleInput({ t: "timed_out" }, this.#now);
