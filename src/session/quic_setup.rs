@@ -16,12 +16,16 @@ pub(super) struct QuicSetup {
     is_due: bool,
     has_offered: bool,
     theirs: Option<Hash>,
+    /// The peer does not know QUIC, so it is a browser.
+    is_browser: bool,
 }
 
 impl QuicSetup {
     /// Takes note of what the peer can do.
     pub(super) fn greeted(&mut self, hello: &Hello) {
-        self.is_due = !self.has_offered && hello.features.iter().any(|feature| feature == FEATURE);
+        let knows_quic = hello.features.iter().any(|feature| feature == FEATURE);
+        self.is_due = !self.has_offered && knows_quic;
+        self.is_browser = !knows_quic;
     }
 
     /// Takes note of the peer's certificate.
@@ -31,6 +35,9 @@ impl QuicSetup {
 
     /// Does what is due.
     pub(super) async fn settle(&mut self, channel: &Channel, lanes: &Lanes) -> Result<(), Error> {
+        if std::mem::take(&mut self.is_browser) {
+            channel.pace();
+        }
         if std::mem::take(&mut self.is_due)
             && let Some(offer) = channel.quic_offer().await
         {

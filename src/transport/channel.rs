@@ -183,6 +183,15 @@ impl Channel {
         }
     }
 
+    /// Sends the peer no more at once than a browser's socket holds, from now on: for a peer without QUIC. What goes over QUIC
+    /// is not held up.
+    pub fn pace(&self) {
+        match &self.kind {
+            Kind::Webrtc(live) => live.pace(),
+            Kind::Memory(_) | Kind::Tunnel(_) => {}
+        }
+    }
+
     /// What carries the file data that this side sends at the moment.
     pub fn data_plane(&self) -> DataPlane {
         match &self.kind {

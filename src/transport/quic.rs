@@ -136,6 +136,16 @@ impl Plane {
         })
     }
 
+    /// Sends the peer no more at once than a browser's socket holds, from now on.
+    pub(super) fn pace(&self) {
+        self.sockets.pace();
+    }
+
+    /// Passes on that the data lane has less to be acknowledged.
+    pub(super) fn note_low(&self) {
+        self.lane.note_low();
+    }
+
     /// Makes a certificate, and keeps the peer's first packets from now on; `None` when that cannot be done.
     pub(super) fn offer(&self) -> Option<QuicOffer> {
         let credentials = self.credentials.get_or_init(|| {
@@ -177,7 +187,23 @@ impl Plane {
     /// The connection is over.
     pub(super) async fn send_data(&self, header: [u8; DATA_HEADER_BYTES], payload: Bytes) -> Result<(), Lost> {
         self.await_quic(payload.len()).await;
+        if self.sockets.is_paced() {
+            return self.send_in_parts(header, payload).await;
+        }
         self.sending.lock().await.send(header, payload).await
+    }
+
+    /// Sends a frame to a browser, no more of it at once than its socket holds.
+    async fn send_in_parts(&self, header: [u8; DATA_HEADER_BYTES], payload: Bytes) -> Result<(), Lost> {
+        let mut sending = self.sending.lock().await;
+        for start in (0..payload.len()).step_by(PART_BYTES) {
+            if self.sockets.is_near() {
+                self.lane.flight_below(FLIGHT_BYTES).await?;
+            }
+            let part = payload.slice(start..payload.len().min(start + PART_BYTES));
+            sending.send(header_at(header, start), part).await?;
+        }
+        Ok(())
     }
 
     /// Waits, with a frame of so many bytes, for QUIC to come up if that is expected and worth it.
@@ -264,6 +290,20 @@ impl Plane {
         self.receiving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// The header of the part of a frame that begins so far behind its start.
+fn header_at(mut header: [u8; DATA_HEADER_BYTES], bytes: usize) -> [u8; DATA_HEADER_BYTES] {
+    let [_, _, _, _, offset @ ..] = &mut header;
+    *offset = (u64::from_be_bytes(*offset) + bytes as u64).to_be_bytes();
+    header
+}
+
+/// Bytes of a part of a frame for a browser.
+const PART_BYTES: usize = 12 << 10;
+
+/// Bytes that a browser nearby may have to acknowledge when the next part follows: some 34 packets together. Its socket holds
+/// 56, as Linux counts, and what was read may take a quarter of that for a while.
+const FLIGHT_BYTES: usize = 28 << 10;
 
 /// How long larger frames wait for QUIC. It comes up within a round trip and a half, or not at all.
 const AWAIT_MAX: Duration = Duration::from_secs(1);

@@ -4,6 +4,8 @@
 //! attached and again once it is detached; in between QUIC does, since most bytes are its own and are then not copied.
 
 mod demux;
+mod distance;
+mod pacer;
 mod route;
 
 use std::{
@@ -11,6 +13,7 @@ use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
+    time::Instant,
 };
 
 use noq::udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
@@ -42,7 +45,7 @@ impl SharedSocket {
         let local = socket.local_addr()?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         let io = UdpSocket::from_std(socket)?;
-        Ok(Arc::new(Self { io, state, local, sockets, demux: Mutex::new(Demux::default()) }))
+        Ok(Arc::new(Self { io, state, local, sockets, demux: Mutex::default() }))
     }
 
     pub(super) fn local(&self) -> SocketAddr {
@@ -74,8 +77,12 @@ impl SharedSocket {
     }
 
     /// Sends for WebRTC, which has the one place for a waiting task that the socket offers.
-    pub(super) fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_send(self: &Arc<Self>, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<()>> {
         self.sockets.note_sent(self, transmit);
+        if self.sockets.is_paced() && !self.sockets.is_near() && !is_stun(transmit.contents) {
+            self.sockets.pacer.send(self, transmit, Instant::now());
+            return Poll::Ready(Ok(()));
+        }
         loop {
             ready!(self.io.poll_send_ready(cx))?;
             match self.try_send(transmit) {
@@ -83,6 +90,11 @@ impl SharedSocket {
                 sent => return Poll::Ready(sent),
             }
         }
+    }
+
+    /// Sends what waits for its turn, at once: nothing follows.
+    pub(super) fn say_last_words(&self) {
+        self.sockets.pacer.flush();
     }
 
     /// Sends if the system has room now.
@@ -116,10 +128,13 @@ impl SharedSocket {
                 }
             });
             match received {
-                Ok(count) => match self.sort(reader, count, bufs, metas) {
-                    0 => {}
-                    kept => return Poll::Ready(Ok(kept)),
-                },
+                Ok(count) => {
+                    self.sockets.note_received(&bufs[..count], &metas[..count]);
+                    match self.sort(reader, count, bufs, metas) {
+                        0 => {}
+                        kept => return Poll::Ready(Ok(kept)),
+                    }
+                }
                 // An ICMP error of some datagram sent before says nothing about the socket.
                 Err(error) if is_transient(error.kind()) => {}
                 Err(error) => return Poll::Ready(Err(error)),
@@ -157,8 +172,7 @@ impl SharedSocket {
         for index in 0..metas.len() {
             let mut meta = metas[index];
             if !self.sockets.is_known(meta.addr) {
-                let is_check = |datagram: &[u8]| matches!(datagram, [0..=3, ..]);
-                meta.len = divert(&mut bufs[index][..meta.len], meta.stride.max(1), is_check).0;
+                meta.len = divert(&mut bufs[index][..meta.len], meta.stride.max(1), is_stun).0;
             }
             if meta.len > 0 {
                 keep(bufs, metas, kept, index, meta);
@@ -185,6 +199,11 @@ fn keep(bufs: &mut [IoSliceMut<'_>], metas: &mut [RecvMeta], front: usize, index
         before[front][..meta.len].copy_from_slice(&from[0][..meta.len]);
     }
     metas[front] = meta;
+}
+
+/// Whether a datagram is a connectivity check or another word of STUN's.
+fn is_stun(datagram: &[u8]) -> bool {
+    matches!(datagram, [0..=3, ..])
 }
 
 fn is_transient(kind: io::ErrorKind) -> bool {

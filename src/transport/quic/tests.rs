@@ -241,6 +241,19 @@ async fn quic_that_is_switched_off_is_not_offered() {
     assert_eq!(host.data_plane(), DataPlane::DataChannel);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_has_never_more_to_acknowledge_than_its_socket_holds() {
+    const BYTES: u64 = 4 << 20;
+    let (guest, mut host) = connect().await;
+    guest.pace();
+    let sending = send_file(&guest, 0, BYTES);
+    let lane = guest.plane().lane.clone();
+    let hash = receive_part(&mut host, 0, BYTES, |_| {}).await;
+    assert_eq!(hash, hash_of(BYTES));
+    sending.await.unwrap();
+    assert!(lane.most_in_flight() <= FLIGHT_BYTES + PART_BYTES + DATA_HEADER_BYTES, "{}", lane.most_in_flight());
+}
+
 fn loopback() -> TransportConfig {
     TransportConfig { loopback: true, ..TransportConfig::default() }
 }

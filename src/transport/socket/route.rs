@@ -4,17 +4,19 @@
 //! along the nominated pair and nowhere else, and its allocation requests to relays and to nobody else.
 
 use std::{
+    io::IoSliceMut,
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
-use noq::udp::Transmit;
+use noq::udp::{RecvMeta, Transmit};
 use tokio::sync::watch;
 
-use super::SharedSocket;
+use super::{SharedSocket, distance::Distance, pacer::Pacer};
 
 /// A socket, and the address of the peer as seen from it.
 #[derive(Clone, Debug)]
@@ -40,6 +42,10 @@ impl Route {
 pub(in crate::transport) struct Sockets {
     /// Whether datagrams that look like QUIC are; before, everything is WebRTC's.
     quic: AtomicBool,
+    /// Whether the peer's socket holds so little that it is spared.
+    paced: AtomicBool,
+    pub(super) pacer: Arc<Pacer>,
+    distance: Mutex<Distance>,
     all: Mutex<Vec<Weak<SharedSocket>>>,
     relays: Mutex<Vec<SocketAddr>>,
     /// Where the peer was heard from: it knew the password of the ICE session.
@@ -55,6 +61,9 @@ impl Sockets {
     pub(in crate::transport) fn new() -> Arc<Self> {
         Arc::new(Self {
             quic: AtomicBool::new(false),
+            paced: AtomicBool::new(false),
+            pacer: Arc::default(),
+            distance: Mutex::default(),
             all: Mutex::default(),
             relays: Mutex::default(),
             peers: Mutex::default(),
@@ -72,6 +81,27 @@ impl Sockets {
     /// Takes datagrams that look like QUIC away from WebRTC from now on.
     pub(in crate::transport) fn expect_quic(&self) {
         self.quic.store(true, Ordering::Relaxed);
+    }
+
+    /// Sends the peer no more at once than a browser's socket holds, from now on. Needs a Tokio
+    /// runtime.
+    pub(in crate::transport) fn pace(&self) {
+        if !self.paced.swap(true, Ordering::Relaxed) {
+            tokio::spawn(Arc::clone(&self.pacer).run());
+        }
+    }
+
+    pub(in crate::transport) fn is_paced(&self) -> bool {
+        self.paced.load(Ordering::Relaxed)
+    }
+
+    /// Whether the peer acknowledges about as soon as it reads.
+    pub(in crate::transport) fn is_near(&self) -> bool {
+        self.distance().is_near()
+    }
+
+    fn distance(&self) -> MutexGuard<'_, Distance> {
+        self.distance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether WebRTC's packets went through a relay lately.
@@ -92,12 +122,24 @@ impl Sockets {
                     self.relayed.store(false, Ordering::Relaxed);
                     self.note_route(socket, transmit.destination);
                 }
+                [0, 1, ..] => self.distance().check_left(datagram, Instant::now()),
                 [0, 3, ..] => self.note_relay(transmit.destination),
                 // Channel data and indications; QUIC's packets are not sent by WebRTC.
                 [64..=79, ..] | [0, 22, ..] => self.relayed.store(true, Ordering::Relaxed),
                 // A binding success: the library answers so only to who knows the password of the session.
                 [1, 1, ..] => self.note_peer(transmit.destination),
                 _ => {}
+            }
+        }
+    }
+
+    /// Learns from what the sockets receive.
+    pub(super) fn note_received(&self, bufs: &[IoSliceMut<'_>], metas: &[RecvMeta]) {
+        for (buf, meta) in bufs.iter().zip(metas) {
+            for datagram in buf[..meta.len].chunks(meta.stride.max(1)) {
+                if matches!(datagram, [1, 1, ..]) {
+                    self.distance().check_answered(datagram, Instant::now());
+                }
             }
         }
     }
@@ -110,6 +152,7 @@ impl Sockets {
             let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
             let is_it = |weak: &&Weak<SharedSocket>| std::ptr::eq(weak.as_ptr(), socket);
             let Some(socket_ref) = all.iter().find(is_it) else { return false };
+            self.distance().sent(socket.local, remote);
             *route = Some(Route { socket: Weak::clone(socket_ref), local: socket.local, remote });
             true
         });
@@ -147,6 +190,12 @@ impl Sockets {
                 [80..=127 | 192..=255, ..] => true,
                 _ => false,
             }
+    }
+}
+
+impl Drop for Sockets {
+    fn drop(&mut self) {
+        self.pacer.end();
     }
 }
 

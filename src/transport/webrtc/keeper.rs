@@ -192,6 +192,10 @@ impl Reader {
                     let _ = self.notes.send(Note::LaneOpen);
                     continue;
                 }
+                Some(DataChannelEvent::OnBufferedAmountLow) => {
+                    self.plane.iter().for_each(|plane| plane.note_low());
+                    continue;
+                }
                 Some(DataChannelEvent::OnClose) => Lost::ClosedByPeer,
                 Some(_) => continue,
                 None => Lost::Stopped,

@@ -1,8 +1,15 @@
 //! `Lane`: sends on one data channel, and stops when the connection does.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::BytesMut;
+use tokio::sync::Notify;
 use webrtc::{data_channel::DataChannel, error::Error};
 
 use crate::transport::{error::Lost, inbox::Ending};
@@ -12,11 +19,48 @@ use crate::transport::{error::Lost, inbox::Ending};
 pub(in crate::transport) struct Lane {
     channel: Arc<dyn DataChannel>,
     ending: Ending,
+    low: Arc<Low>,
+}
+
+/// Who waits for acknowledgements, and for how many.
+#[derive(Debug, Default)]
+struct Low {
+    /// The library says when the bytes that are not acknowledged come down to so many.
+    bytes: AtomicUsize,
+    reached: Notify,
+    #[cfg(test)]
+    most: AtomicUsize,
 }
 
 impl Lane {
     pub(super) fn new(channel: Arc<dyn DataChannel>, ending: Ending) -> Self {
-        Self { channel, ending }
+        Self { channel, ending, low: Arc::default() }
+    }
+
+    /// Notes that the bytes that are not acknowledged have come down to what was [waited for](Self::flight_below).
+    pub(in crate::transport) fn note_low(&self) {
+        self.low.reached.notify_one();
+    }
+
+    /// Waits until at most so many bytes are sent and not acknowledged. For one task at a time.
+    ///
+    /// # Errors
+    /// The connection is over.
+    pub(in crate::transport) async fn flight_below(&self, bytes: usize) -> Result<(), Lost> {
+        while self.channel.outstanding_bytes().await.is_ok_and(|flight| flight > bytes) {
+            if self.low.bytes.swap(bytes, Ordering::Relaxed) != bytes {
+                // An error means that the channel is closed, which ends the wait.
+                let _ = self.channel.set_buffered_amount_low_threshold(bytes as u32).await;
+            }
+            tokio::select! {
+                biased;
+                lost = self.ending.wait() => return Err(lost),
+                () = self.low.reached.notified() => {}
+                // What was below the mark when the mark was set is not announced.
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
+        }
+        Ok(())
     }
 
     /// Sends a message. The library's own sending waits for ever on a path that has failed, hence the select.
@@ -29,6 +73,8 @@ impl Lane {
             lost = self.ending.wait() => return Err(lost),
             sent = self.channel.send(message) => sent,
         };
+        #[cfg(test)]
+        self.low.most.fetch_max(self.channel.outstanding_bytes().await.unwrap_or(0), Ordering::Relaxed);
         match sent {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -40,8 +86,17 @@ impl Lane {
         }
     }
 
+    /// The most bytes that were not acknowledged after a message was sent.
+    #[cfg(test)]
+    pub(in crate::transport) fn most_in_flight(&self) -> usize {
+        self.low.most.load(Ordering::Relaxed)
+    }
+
     /// Waits until the connection is over.
     pub(in crate::transport) async fn lost(&self) -> Lost {
         self.ending.wait().await
     }
 }
+
+/// How often a number that does not change is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);

@@ -119,6 +119,10 @@ impl Live {
         }
     }
 
+    pub(in crate::transport) fn pace(&self) {
+        self.guard.plane.pace();
+    }
+
     #[cfg(test)]
     pub(in crate::transport) fn plane(&self) -> &Plane {
         &self.guard.plane

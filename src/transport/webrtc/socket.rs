@@ -77,6 +77,12 @@ impl AsyncUdpSocket for WebrtcSocket {
     }
 }
 
+impl Drop for WebrtcSocket {
+    fn drop(&mut self) {
+        self.0.say_last_words();
+    }
+}
+
 /// The library's socket for mDNS, which everybody on the network can reach. What arrives there would go wherever its first
 /// byte says, into the handshake of a connection too, so only DNS is let through: multicast has the identifier 0.
 #[derive(Debug)]
