@@ -29,6 +29,7 @@ mod patience;
 mod quic_setup;
 mod random;
 mod receive;
+mod search;
 mod send;
 mod slot;
 mod stop;

@@ -42,6 +42,7 @@ pub(super) struct Pairing<'a> {
     server: &'a ServerUrl,
     /// The way through the server, in case that no other opens.
     detour: Detour,
+    may_detour: bool,
     /// Set once that way is taken.
     taken: Option<Channel>,
     /// Whether the server still carries mail.
@@ -95,6 +96,7 @@ impl<'a> Pairing<'a> {
             give_up: None,
             server,
             detour: Detour::None,
+            may_detour: true,
             taken: None,
             has_mail: true,
             relay: if dialing.servers_follow() { Relay::Wanted } else { Relay::Settled },
@@ -103,6 +105,12 @@ impl<'a> Pairing<'a> {
             password: None,
             confirmation: None,
         }
+    }
+
+    /// Never takes the way through the server's WebSocket.
+    pub(super) const fn without_detour(mut self) -> Self {
+        self.may_detour = false;
+        self
     }
 
     /// Goes on until both sides are proven.
@@ -229,7 +237,7 @@ impl<'a> Pairing<'a> {
     /// Looks for addresses, with the relay's help if that was granted, and acts on what the peer said meanwhile.
     async fn begin(&mut self, relay: Option<IceServer>) -> Result<(), Error> {
         self.relay = Relay::Settled;
-        if let Some((relay, keys)) = relay.as_ref().zip(self.keys.as_ref()) {
+        if let Some((relay, keys)) = relay.as_ref().zip(self.keys.as_ref()).filter(|_| self.may_detour) {
             self.detour = Detour::planned(self.server, relay, keys, self.dialing.policy());
         }
         let described = self.described.take();

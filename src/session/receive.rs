@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use super::context::Context;
 use super::event::{Decision, Event, OfferRequest, Summary};
 use super::lanes::Lanes;
-use super::line::Line;
+use super::line::{Line, found};
 use super::link_watch::LinkWatch;
 use super::quic_setup::QuicSetup;
 use super::store::{Store, Stored, next_stored_after};
@@ -116,8 +116,12 @@ impl Receiving<'_> {
     async fn keep_running(&mut self, line: &mut Line) -> Result<Summary, Error> {
         loop {
             let lanes = Lanes::new(line.channel.sender(), None);
-            let result = self.run(&mut line.channel, &lanes).await;
+            let result = self.run(line, &lanes).await;
             tracing::debug!(bytes = std::mem::take(&mut self.arrived), "file data received");
+            if let Ok(None) = result {
+                self.reconnected();
+                continue;
+            }
             lanes.flush().await;
             match result {
                 Err(error) if error.is_interruption() && self.machine.is_complete() => {
@@ -128,21 +132,23 @@ impl Receiving<'_> {
                     line.renew(error, self.context).await?;
                     self.reconnected();
                 }
-                result => return result,
+                result => return result.map(Option::unwrap_or_default),
             }
         }
     }
 
-    async fn run(&mut self, channel: &mut Channel, lanes: &Lanes) -> Result<Summary, Error> {
-        let mut watch = LinkWatch::new(self.context, channel);
+    /// Runs until all is done, or, without a summary, until another channel takes over.
+    async fn run(&mut self, line: &mut Line, lanes: &Lanes) -> Result<Option<Summary>, Error> {
+        let mut watch = LinkWatch::new(self.context, &line.channel);
         loop {
-            self.notice_plane(channel, lanes)?;
-            let Some(deadline) = self.carry_out(lanes)? else { return Ok(self.summary(channel).await) };
-            self.quic.settle(channel, lanes).await?;
+            self.notice_plane(&line.channel, lanes)?;
+            let Some(deadline) = self.carry_out(lanes)? else { return Ok(Some(self.summary(&line.channel).await)) };
+            self.quic.settle(&line.channel, lanes).await?;
+            line.look_for(watch.wish(), self.context);
             tokio::select! {
                 biased;
                 () = self.context.stop.requested() => self.feed(Input::Stop(AbortCode::Canceled), lanes)?,
-                incoming = channel.next() => match watch.incoming(incoming)? {
+                incoming = line.channel.next() => match watch.incoming(incoming)? {
                     Some(Incoming::Ctl(frame)) => self.feed(Input::Ctl(frame), lanes)?,
                     Some(Incoming::Data(message)) => {
                         self.arrived += message.len() as u64;
@@ -153,7 +159,12 @@ impl Receiving<'_> {
                 stored = next_stored_after(self.stores_until, &mut self.store) => self.was_stored(stored, lanes)?,
                 decision = next_decision(&mut self.decision) => self.decided(decision, lanes)?,
                 opened = next_opened(&mut self.opening) => self.opened(opened, lanes)?,
-                () = watch.due() => watch.look(channel).await,
+                () = watch.due() => watch.look(&line.channel).await,
+                found = found(&mut line.search) => {
+                    watch.replaced();
+                    line.replace(found);
+                    return Ok(None);
+                }
                 () = tokio::time::sleep_until(deadline.into()) => self.feed(Input::TimedOut, lanes)?,
             }
         }
@@ -251,7 +262,6 @@ impl Receiving<'_> {
         self.quic = QuicSetup::default();
         let reconnected = self.machine.handle_input(Input::Reconnected, Instant::now());
         debug_assert!(reconnected.is_ok(), "a machine that has not finished can always go on");
-        self.context.events.report(Event::Reconnected(self.context.peer));
     }
 
     fn report(&mut self, event: ReceiverEvent) {

@@ -9,7 +9,7 @@ use p2pshare_protocol::sender::{Event as SenderEvent, Input, Output, Sender};
 use super::context::Context;
 use super::event::{Event, Summary};
 use super::lanes::Lanes;
-use super::line::Line;
+use super::line::{Line, found};
 use super::link_watch::LinkWatch;
 use super::quic_setup::QuicSetup;
 use crate::error::Error;
@@ -31,14 +31,18 @@ pub(super) async fn send(line: &mut Line, source: &Arc<Source>, context: &mut Co
     };
     loop {
         let lanes = Lanes::new(line.channel.sender(), sending.context.pace.clone());
-        let result = sending.run(&mut line.channel, &lanes).await;
+        let result = sending.run(line, &lanes).await;
+        if let Ok(None) = result {
+            sending.reconnected();
+            continue;
+        }
         lanes.flush().await;
         match result {
             Err(error) if error.is_interruption() && line.can_renew() => {
                 line.renew(error, sending.context).await?;
                 sending.reconnected();
             }
-            result => return result,
+            result => return result.map(Option::unwrap_or_default),
         }
     }
 }
@@ -56,16 +60,18 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    async fn run(&mut self, channel: &mut Channel, lanes: &Lanes) -> Result<Summary, Error> {
-        let mut watch = LinkWatch::new(self.context, channel);
+    /// Runs until all is done, or, without a summary, until another channel takes over.
+    async fn run(&mut self, line: &mut Line, lanes: &Lanes) -> Result<Option<Summary>, Error> {
+        let mut watch = LinkWatch::new(self.context, &line.channel);
         loop {
-            self.share_memory(channel);
-            let Some(deadline) = self.carry_out(lanes)? else { return Ok(self.summary(channel).await) };
-            self.quic.settle(channel, lanes).await?;
+            self.share_memory(&line.channel);
+            let Some(deadline) = self.carry_out(lanes)? else { return Ok(Some(self.summary(&line.channel).await)) };
+            self.quic.settle(&line.channel, lanes).await?;
+            line.look_for(watch.wish(), self.context);
             let input = tokio::select! {
                 biased;
                 () = self.context.stop.requested() => Input::Stop(AbortCode::Canceled),
-                incoming = channel.next() => match watch.incoming(incoming)? {
+                incoming = line.channel.next() => match watch.incoming(incoming)? {
                     Some(Incoming::Ctl(frame)) => Input::Ctl(frame),
                     Some(Incoming::Data(_)) => Input::Data,
                     Some(_) | None => continue,
@@ -79,8 +85,13 @@ impl Sending<'_> {
                     continue;
                 }
                 () = watch.due() => {
-                    watch.look(channel).await;
+                    watch.look(&line.channel).await;
                     continue;
+                }
+                found = found(&mut line.search) => {
+                    watch.replaced();
+                    line.replace(found);
+                    return Ok(None);
                 }
                 () = tokio::time::sleep_until(deadline.into()) => Input::TimedOut,
             };
@@ -129,7 +140,6 @@ impl Sending<'_> {
         self.sharers = 0;
         let reconnected = self.machine.handle_input(Input::Reconnected, Instant::now());
         debug_assert!(reconnected.is_ok(), "a machine that has not finished can always go on");
-        self.context.events.report(Event::Reconnected(self.context.peer));
     }
 
     fn report(&mut self, event: SenderEvent) {

@@ -35,7 +35,7 @@ impl Default for TransportConfig {
             loopback: false,
             quic: true,
             packet_size: PacketSize::Auto,
-            disturbed_after: Duration::from_secs(8),
+            disturbed_after: Duration::from_secs(6),
             lost_after: Duration::from_secs(20),
             handshake_limit: Duration::from_secs(15),
         }

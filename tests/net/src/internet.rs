@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use crate::lab::Lab;
+use crate::lab::{Lab, device};
 use crate::machine::Machine;
 
 /// What stands between a home and the Internet.
@@ -64,7 +64,8 @@ impl Router {
         // What is meant for the router itself is dropped before the kernel takes note of it: a packet that comes too early
         // would occupy the port that the home's own packets are about to get.
         format!(
-            "table ip nat {{
+            "flush ruleset
+            table ip nat {{
                 chain leaving {{ type nat hook postrouting priority 100; oifname to-net {masquerade}; }}
                 chain arriving {{ type nat hook prerouting priority -100; {let_in}; }}
             }}
@@ -116,27 +117,86 @@ impl Internet {
     ///
     /// # Errors
     /// The system refuses.
-    pub fn home(&self, name: &str, router: Router) -> Result<Machine> {
+    pub fn home(&self, name: &str, router: Router) -> Result<Home> {
         let machine = self.lab.machine(name)?;
         if router == Router::None {
-            self.join(&machine)?;
-            return Ok(machine);
+            let network = self.join(&machine)?;
+            return Ok(Home { machine, gateway: None, network });
         }
         let gateway = self.lab.machine(&format!("{name}-gw"))?;
-        self.join(&gateway)?;
+        let network = self.join(&gateway)?;
         gateway.forward()?;
         gateway.nft(&router.rules())?;
         // The same addresses in every home, as everywhere.
         self.lab.cable([(&machine, "192.168.1.2/24"), (&gateway, "192.168.1.1/24")])?;
         machine.ip("route add default via 192.168.1.1")?;
-        Ok(machine)
+        Ok(Home { machine, gateway: Some(gateway), network })
     }
 
-    /// Gives a machine a public network of its own; the machine is number 2 there.
-    fn join(&self, machine: &Machine) -> Result<()> {
-        let number = self.networks.fetch_add(1, Ordering::Relaxed);
-        let ends = [format!("198.18.{number}.2/24"), format!("198.18.{number}.1/24")];
+    /// Gives a machine a public network of its own, in which it is number 2; returns the network's first 24 bits.
+    fn join(&self, machine: &Machine) -> Result<String> {
+        let network = format!("198.18.{}", self.networks.fetch_add(1, Ordering::Relaxed));
+        let ends = [format!("{network}.2/24"), format!("{network}.1/24")];
         self.lab.cable([(machine, &ends[0]), (&self.backbone, &ends[1])])?;
-        machine.ip(&format!("route add default via 198.18.{number}.1"))
+        machine.ip(&format!("route add default via {network}.1"))?;
+        Ok(network)
+    }
+}
+
+/// A machine, and what connects it to the Internet.
+#[derive(Debug)]
+pub struct Home {
+    /// The machine.
+    pub machine: Machine,
+    gateway: Option<Machine>,
+    network: String,
+}
+
+impl Home {
+    /// Takes down the machine's link, which the machine notices; or that of its router to the Internet, which it does not.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn go_down(&self, at_router: bool) -> Result<()> {
+        let (machine, device, ..) = self.uplink(at_router);
+        machine.ip(&format!("link set {device} down"))
+    }
+
+    /// Brings it back.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn come_up(&self, at_router: bool) -> Result<()> {
+        let (machine, device, network) = self.uplink(at_router);
+        machine.ip(&format!("link set {device} up"))?;
+        machine.ip(&format!("route add default via {network}.1"))
+    }
+
+    /// Puts another sort of router in the place of the one that is there, for connections that begin from now on.
+    ///
+    /// # Errors
+    /// The system refuses, or there is no router.
+    pub fn change(&self, router: Router) -> Result<()> {
+        self.gateway.as_ref().context("no router")?.nft(&router.rules())
+    }
+
+    /// Gives the machine another address in its network, or its router another one on the Internet.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn move_on(&self, at_router: bool) -> Result<()> {
+        let (machine, device, network) = self.uplink(at_router);
+        machine.ip(&format!("addr del {network}.2/24 dev {device}"))?;
+        machine.ip(&format!("addr add {network}.3/24 dev {device}"))?;
+        machine.ip(&format!("route add default via {network}.1"))
+    }
+
+    /// A machine, its device towards the Internet, and the first 24 bits of the network there.
+    fn uplink(&self, of_router: bool) -> (&Machine, String, &str) {
+        match &self.gateway {
+            Some(gateway) if of_router => (gateway, "to-net".to_owned(), &self.network),
+            Some(gateway) => (&self.machine, device(gateway), "192.168.1"),
+            None => (&self.machine, "to-net".to_owned(), &self.network),
+        }
     }
 }

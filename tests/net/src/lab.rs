@@ -110,7 +110,7 @@ impl Drop for Lab {
 }
 
 /// The device that leads to a machine, by the 15 characters that the system allows.
-fn device(to: &Machine) -> String {
+pub(crate) fn device(to: &Machine) -> String {
     format!("to-{}", to.name()).chars().take(15).collect()
 }
 

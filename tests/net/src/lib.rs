@@ -22,7 +22,7 @@ mod process;
 mod triangle;
 
 pub use emulator::EmulatedLink;
-pub use internet::{Internet, Router};
+pub use internet::{Home, Internet, Router};
 pub use lab::{Lab, obstacle};
 pub use link::Link;
 pub use machine::Machine;

@@ -81,6 +81,12 @@ impl Process {
         }
     }
 
+    /// What `pick` makes of the latest of the lines that came until now; `None` if it makes nothing of any.
+    pub fn so_far<T>(&mut self, pick: impl FnMut(&str) -> Option<T>) -> Option<T> {
+        self.seen.extend(self.lines.try_iter().map(|(_, line)| line));
+        self.seen.iter().map(String::as_str).rev().find_map(pick)
+    }
+
     /// Waits for an event of `--json`.
     ///
     /// # Errors

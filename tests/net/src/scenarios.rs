@@ -1,13 +1,17 @@
 //! What is tried in the lab. Each scenario sets up machines of its own.
 
+mod better;
 mod doctor;
 mod emulator;
+mod film;
 mod lan;
 mod nearby;
+mod outages;
 mod reach;
 mod transfers;
 
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Result, ensure};
 
@@ -35,6 +39,8 @@ pub(crate) const ALL: &[(&str, Scenario)] = &[
     ("where_only_tcp_gets_through_and_no_relay_is_there_the_cause_is_said", reach::with_nothing_but_tcp_and_no_relay),
     ("doctor_is_right_about_networks_where_there_is_a_relay", doctor::is_right_where_there_is_a_relay),
     ("doctor_is_right_about_networks_where_there_is_no_relay", doctor::is_right_where_there_is_none),
+    ("outages_and_new_addresses_are_survived", outages::are_survived),
+    ("a_transfer_moves_to_a_better_way_once_there_is_one", better::is_taken),
 ];
 
 /// The program that is tried.
@@ -45,4 +51,8 @@ fn program() -> Result<PathBuf> {
     let beside = std::env::current_exe()?.with_file_name("p2pshare");
     ensure!(beside.exists(), "{} is not there: build it first, as tests/net/run does", beside.display());
     Ok(beside)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

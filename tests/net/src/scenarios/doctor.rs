@@ -28,7 +28,7 @@ fn is_right(serve_options: &[&str], has_relay: bool) -> Result<()> {
         ROUTERS.iter().map(|router| Ok((*router, internet.home(router.word(), *router)?))).collect::<Result<_>>()?;
     thread::scope(|scope| {
         let started: Vec<_> =
-            homes.iter().map(|(router, home)| scope.spawn(move || judge(*router, home, has_relay))).collect();
+            homes.iter().map(|(router, home)| scope.spawn(move || judge(*router, &home.machine, has_relay))).collect();
         started
             .into_iter()
             .try_for_each(|judged| judged.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))

@@ -7,15 +7,15 @@ use std::fs;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use p2pshare_net::{Internet, Machine, Process, Router};
+use p2pshare_net::{Home, Internet, Machine, Process, Router};
 use serde_json::Value;
 
-use super::program;
+use super::{lock, program};
 
 pub(super) fn behind_every_nat() -> Result<()> {
     let cells: Vec<_> = Router::NATS.iter().flat_map(|one| Router::NATS.map(|other| (*one, other))).collect();
@@ -46,7 +46,7 @@ pub(super) fn routers_are_of_their_sort() -> Result<()> {
         }
     };
     for router in [Router::None, Router::Open, Router::Moderate, Router::Strict, Router::TcpOnly] {
-        let home = bind(&internet.home(router.word(), router)?, "0.0.0.0")?;
+        let home = bind(&internet.home(router.word(), router)?.machine, "0.0.0.0")?;
         home.send_to(b"one", one.local_addr()?)?;
         home.send_to(b"other", other.local_addr()?)?;
         let wait = if router == Router::TcpOnly { NOTHING_AFTER } else { LIMIT };
@@ -107,8 +107,8 @@ fn each_round(routers: &[Router], options: &[&str], action: impl Fn(&Street) -> 
 
 /// Homes on both sides of an Internet, and its server.
 struct Street {
-    senders: BTreeMap<&'static str, Machine>,
-    receivers: BTreeMap<&'static str, Machine>,
+    senders: BTreeMap<&'static str, Home>,
+    receivers: BTreeMap<&'static str, Home>,
     // A process is for one thread at a time.
     _serving: Mutex<Process>,
     _internet: Internet,
@@ -181,12 +181,12 @@ impl Street {
             Ok(command)
         };
         let note = self.folder.join("note");
-        let mut sending = both(&self.senders[one.word()], &["send", &note.to_string_lossy()])?;
+        let mut sending = both(&self.senders[one.word()].machine, &["send", &note.to_string_lossy()])?;
         let mut sending = Process::start("send", &mut sending)?;
         let (event, _) = sending.event(LIMIT, "code")?;
         let code = event["code"].as_str().context("a code")?.to_owned();
         let to = folder.to_string_lossy();
-        let mut receiving = both(&self.receivers[other.word()], &["recv", "--yes", "-o", &to, &code])?;
+        let mut receiving = both(&self.receivers[other.word()].machine, &["recv", "--yes", "-o", &to, &code])?;
         let mut receiving = Process::start("recv", &mut receiving)?;
         let connected = receiving.event(LIMIT, "path").ok();
         let took = connected.map(|(_, at)| at - receiving.started());
@@ -240,10 +240,6 @@ fn tell(results: Vec<(Cell, Result<Option<Duration>>)>, count: usize) -> Result<
     let late = took.iter().filter(|took| **took > SOON).count();
     println!("    {} of {} within {SOON:?}", took.len() - late, took.len());
     if failed.is_empty() { Ok(()) } else { bail!("{}", failed.join("\n")) }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const WITH_RELAY: &[&str] = &["--relay", "--relay-allow", Internet::NETWORK];
