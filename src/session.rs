@@ -10,6 +10,7 @@
 //! The loops here perform what the machines of `p2pshare_protocol` ask for and decide nothing about a transfer.
 
 mod bind;
+mod browser;
 mod context;
 mod detour;
 mod event;
@@ -26,7 +27,6 @@ mod nearby;
 mod pace;
 mod pair;
 mod patience;
-mod quic_setup;
 mod random;
 mod receive;
 mod search;

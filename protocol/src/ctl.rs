@@ -18,6 +18,10 @@ pub enum Ctl {
     Bind {
         /// The MAC over both certificates and both ufrags.
         mac: Hash,
+        /// That the speaker can take file data over QUIC as well: SHA-256 of the certificate, in DER, that it is to be known by
+        /// there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        quic: Option<Hash>,
     },
     /// The second frame each way: who speaks and what it does.
     Hello(Hello),
@@ -92,12 +96,6 @@ pub enum Ctl {
     Abort {
         /// Why.
         code: AbortCode,
-    },
-    /// The speaker can take file data over QUIC as well, and is to be known by this certificate. Said only to a peer whose
-    /// `hello` lists the feature `quic`.
-    Quic {
-        /// SHA-256 of the certificate, in DER.
-        certificate: Hash,
     },
     /// A sign of life.
     Ping,
@@ -210,7 +208,6 @@ impl Ctl {
             | Self::Pause
             | Self::Resume
             | Self::Abort { .. }
-            | Self::Quic { .. }
             | Self::Ping => false,
         };
         if too_many { Err(CtlError::TooMany) } else { Ok(()) }
@@ -235,7 +232,6 @@ impl Ctl {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Abort { .. } => "abort",
-            Self::Quic { .. } => "quic",
             Self::Ping => "ping",
         }
     }

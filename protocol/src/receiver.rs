@@ -160,7 +160,6 @@ impl Receiver {
         self.liveness.heard(now);
         let frame = Ctl::decode(bytes).map_err(Violation::from)?;
         match (self.phase, frame) {
-            (_, Ctl::Quic { certificate }) => self.report(Event::Quic(certificate)),
             (_, Ctl::Abort { code }) => return Err(TransferError::Aborted(code)),
             // The driver has checked the first one; more of them say nothing new.
             (_, Ctl::Ping | Ctl::Bind { .. }) => {}

@@ -10,9 +10,9 @@ use p2pshare_protocol::keys::{Connection, Endpoint, SessionKeys};
 use tokio::time::timeout;
 
 use crate::error::Error;
-use crate::transport::{Channel, Identity, Incoming};
+use crate::transport::{Channel, Identity, Incoming, QuicOffer};
 
-/// Exchanges the MACs over the certificates and names in use.
+/// Exchanges the MACs over the certificates and names in use, and with them how each side is known over QUIC; starts that.
 ///
 /// A message that reaches webrtc-rs 0.21 in one batch with the end of the SCTP handshake is dropped: the channel it is
 /// for is registered only after the batch. So the MAC is said until the peer's is heard, and once more then, when
@@ -20,23 +20,27 @@ use crate::transport::{Channel, Identity, Incoming};
 pub(super) async fn bind(channel: &mut Channel, keys: &SessionKeys) -> Result<(), Error> {
     let identity = channel.identity();
     let connection = connection(&identity);
-    let frame = Bytes::from(Ctl::Bind { mac: Hash(keys.bind_mac(&connection)) }.encode());
+    let quic = channel.quic_offer().await.map(|offer| Hash(offer.certificate_sha256));
+    let frame = Bytes::from(Ctl::Bind { mac: Hash(keys.bind_mac(&connection)), quic }.encode());
     let sender = channel.sender();
     let exchange = async {
         loop {
             sender.send_ctl(frame.clone()).await.map_err(Error::Lost)?;
-            if let Ok(theirs) = timeout(REPEAT_AFTER, first_mac(channel)).await {
+            if let Ok(theirs) = timeout(REPEAT_AFTER, first_frame(channel)).await {
                 return theirs;
             }
         }
     };
-    let theirs = timeout(BIND_MAX, exchange).await.map_err(|_| Error::BindMissing)??;
-    keys.verify_bind_mac(&connection, &theirs.0).map_err(|_| Error::BindMismatch)?;
+    let (mac, their_quic) = timeout(BIND_MAX, exchange).await.map_err(|_| Error::BindMissing)??;
+    keys.verify_bind_mac(&connection, &mac.0).map_err(|_| Error::BindMismatch)?;
+    if let Some((_, Hash(certificate_sha256))) = quic.zip(their_quic) {
+        channel.start_quic(QuicOffer { certificate_sha256 });
+    }
     sender.send_ctl(frame).await.map_err(Error::Lost)
 }
 
-/// Waits for the peer's first frame, which can be nothing else than its MAC.
-async fn first_mac(channel: &mut Channel) -> Result<Hash, Error> {
+/// Waits for the peer's first frame, which can be nothing else than its MAC; with it comes its certificate for QUIC.
+async fn first_frame(channel: &mut Channel) -> Result<(Hash, Option<Hash>), Error> {
     loop {
         let frame = match channel.next().await {
             Incoming::Ctl(frame) => Ctl::decode(&frame).map_err(Violation::from).map_err(TransferError::from)?,
@@ -44,8 +48,8 @@ async fn first_mac(channel: &mut Channel) -> Result<Hash, Error> {
             Incoming::Disturbed | Incoming::Recovered => continue,
             Incoming::Lost(lost) => return Err(Error::Lost(lost)),
         };
-        let Ctl::Bind { mac } = frame else { return Err(Error::BindMissing) };
-        return Ok(mac);
+        let Ctl::Bind { mac, quic } = frame else { return Err(Error::BindMissing) };
+        return Ok((mac, quic));
     }
 }
 

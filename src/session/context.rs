@@ -10,9 +10,9 @@ use p2pshare_protocol::untrusted::Untrusted;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
+use super::browser::FEATURE;
 use super::event::{Event, Events, PasswordRequest, PeerId, Stage, VerifyRequest};
 use super::pace::Pace;
-use super::quic_setup::FEATURE;
 use super::slot::Slot;
 use super::stop::Stop;
 use crate::api::Settings;

@@ -13,12 +13,12 @@ use p2pshare_protocol::receiver::{Event as ReceiverEvent, Input, Output, Receive
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::browser::is_browser;
 use super::context::Context;
 use super::event::{Decision, Event, OfferRequest, Summary};
 use super::lanes::Lanes;
 use super::line::{Line, found};
 use super::link_watch::LinkWatch;
-use super::quic_setup::QuicSetup;
 use super::store::{Store, Stored, next_stored_after};
 use crate::error::Error;
 use crate::storage::sink::{Opened, SinkError, SinkJob, SinkOptions, SinkOutcome};
@@ -66,7 +66,7 @@ pub(super) async fn receive(
         placed: HashMap::new(),
         new_folder: None,
         context,
-        quic: QuicSetup::default(),
+        is_browser: false,
         accepted: None,
         moved: (0, 0),
         arrived: 0,
@@ -99,7 +99,8 @@ struct Receiving<'a> {
     /// The folder that was made in the destination for what came, by its name.
     new_folder: Option<PathBuf>,
     context: &'a mut Context,
-    quic: QuicSetup,
+    /// Set when the peer turns out to be one, until that is taken note of.
+    is_browser: bool,
     accepted: Option<Instant>,
     /// Bytes and entries verified on disk.
     moved: (u64, u32),
@@ -143,7 +144,9 @@ impl Receiving<'_> {
         loop {
             self.notice_plane(&line.channel, lanes)?;
             let Some(deadline) = self.carry_out(lanes)? else { return Ok(Some(self.summary(&line.channel).await)) };
-            self.quic.settle(&line.channel, lanes).await?;
+            if std::mem::take(&mut self.is_browser) {
+                line.channel.pace();
+            }
             line.look_for(watch.wish(), self.context);
             tokio::select! {
                 biased;
@@ -259,7 +262,6 @@ impl Receiving<'_> {
     }
 
     fn reconnected(&mut self) {
-        self.quic = QuicSetup::default();
         let reconnected = self.machine.handle_input(Input::Reconnected, Instant::now());
         debug_assert!(reconnected.is_ok(), "a machine that has not finished can always go on");
     }
@@ -268,10 +270,9 @@ impl Receiving<'_> {
         let (peer, events) = (self.context.peer, &self.context.events);
         match event {
             ReceiverEvent::Peer(hello) => {
-                self.quic.greeted(&hello);
+                self.is_browser = is_browser(&hello);
                 events.report(Event::Named(peer, hello.name));
             }
-            ReceiverEvent::Quic(certificate) => self.quic.announced(certificate),
             ReceiverEvent::Offered(offer) => {
                 self.offer = Arc::clone(&offer);
                 let (answer, decision) = oneshot::channel();

@@ -6,12 +6,12 @@ use std::time::Instant;
 use p2pshare_protocol::ctl::{AbortCode, SkipReason};
 use p2pshare_protocol::sender::{Event as SenderEvent, Input, Output, Sender};
 
+use super::browser::is_browser;
 use super::context::Context;
 use super::event::{Event, Summary};
 use super::lanes::Lanes;
 use super::line::{Line, found};
 use super::link_watch::LinkWatch;
-use super::quic_setup::QuicSetup;
 use crate::error::Error;
 use crate::storage::source::{ReadDone, ReadError, ReadRequest, Reader, Source};
 use crate::transport::{Channel, Incoming};
@@ -24,7 +24,7 @@ pub(super) async fn send(line: &mut Line, source: &Arc<Source>, context: &mut Co
         machine,
         reader: source.reader(),
         context,
-        quic: QuicSetup::default(),
+        is_browser: false,
         accepted: None,
         moved: (0, 0),
         sharers: 0,
@@ -51,7 +51,8 @@ struct Sending<'a> {
     machine: Sender,
     reader: Reader,
     context: &'a mut Context,
-    quic: QuicSetup,
+    /// Set when the peer turns out to be one, until that is taken note of.
+    is_browser: bool,
     accepted: Option<Instant>,
     /// Bytes and entries that the receiver's disk has confirmed.
     moved: (u64, u32),
@@ -66,7 +67,9 @@ impl Sending<'_> {
         loop {
             self.share_memory(&line.channel);
             let Some(deadline) = self.carry_out(lanes)? else { return Ok(Some(self.summary(&line.channel).await)) };
-            self.quic.settle(&line.channel, lanes).await?;
+            if std::mem::take(&mut self.is_browser) {
+                line.channel.pace();
+            }
             line.look_for(watch.wish(), self.context);
             let input = tokio::select! {
                 biased;
@@ -136,7 +139,6 @@ impl Sending<'_> {
     }
 
     fn reconnected(&mut self) {
-        self.quic = QuicSetup::default();
         self.sharers = 0;
         let reconnected = self.machine.handle_input(Input::Reconnected, Instant::now());
         debug_assert!(reconnected.is_ok(), "a machine that has not finished can always go on");
@@ -146,10 +148,9 @@ impl Sending<'_> {
         let peer = self.context.peer;
         self.context.events.report(match event {
             SenderEvent::Peer(hello) => {
-                self.quic.greeted(&hello);
+                self.is_browser = is_browser(&hello);
                 Event::Named(peer, hello.name)
             }
-            SenderEvent::Quic(certificate) => return self.quic.announced(certificate),
             SenderEvent::Accepted { entries, bytes } => {
                 self.accepted.get_or_insert_with(Instant::now);
                 Event::Accepted { peer, entries, bytes }

@@ -92,7 +92,8 @@ impl Dialing {
             described: None,
             remote: Remote::Unknown(Vec::new()),
             found: Found::default(),
-            quic: config.quic.then_some(Role::Server),
+            // The host mostly sends, and a client may do that first.
+            quic: config.quic.then_some(Role::Client),
         })
     }
 
@@ -102,7 +103,7 @@ impl Dialing {
     /// [`TransportError::Setup`].
     pub async fn offer(config: &TransportConfig) -> Result<(Self, String), TransportError> {
         let mut dialing = Self::prepare(config).await?;
-        dialing.quic = config.quic.then_some(Role::Client);
+        dialing.quic = config.quic.then_some(Role::Server);
         let offer = dialing.pc().create_offer(None).await.map_err(setup)?;
         let sdp = offer.sdp.clone();
         dialing.described = Some(offer);

@@ -103,8 +103,6 @@ pub enum Output {
 pub enum Event {
     /// The peer said who it is. Untrusted text.
     Peer(Hello),
-    /// The peer can take file data over QUIC, with this certificate (SHA-256).
-    Quic(Hash),
     /// The offer is complete: answer with [`Input::Accept`] or [`Input::Decline`].
     Offered(Arc<Offer>),
     /// What the disk has confirmed.

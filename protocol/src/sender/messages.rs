@@ -69,8 +69,6 @@ pub enum Output {
 pub enum Event {
     /// The peer said who it is. Untrusted text.
     Peer(Hello),
-    /// The peer can take file data over QUIC, with this certificate (SHA-256).
-    Quic(Hash),
     /// The receiver took the offer.
     Accepted {
         /// How many entries it took.

@@ -130,8 +130,9 @@ const SEND_BUFFER_BYTES: u64 = 16 << 20;
 /// The round trip before it is known. The path has just been used, so a lost first packet may be noticed soon.
 const INITIAL_ROUND_TRIP: Duration = Duration::from_millis(100);
 
-/// What is sent before anything is known of the path: about 32 packets. The usual ten cost a long path two round trips more.
-const INITIAL_WINDOW_BYTES: u64 = 48 << 10;
+/// What is sent before anything is known of the path: some 90 packets, two bursts of a TCP sender. The usual ten cost a long path
+/// three round trips more.
+const INITIAL_WINDOW_BYTES: u64 = 128 << 10;
 
 /// Silence after which the connection counts as dead, in milliseconds. Nothing is lost with it but time.
 const IDLE_MS: u32 = 10_000;

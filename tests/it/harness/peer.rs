@@ -161,7 +161,7 @@ impl Peer {
 
     /// Binds the channel, as an honest peer does.
     pub(crate) fn bind(mut self) -> Self {
-        let frame = Ctl::Bind { mac: Hash(self.mac()) };
+        let frame = Ctl::Bind { mac: Hash(self.mac()), quic: None };
         loop {
             self.say(&frame);
             if let Some(Incoming::Ctl(theirs)) = self.next(Duration::from_millis(100)) {
@@ -228,7 +228,7 @@ impl Peer {
     pub(crate) fn hear_mac(&mut self) -> Hash {
         match self.next(PATIENCE) {
             Some(Incoming::Ctl(frame)) => match Ctl::decode(&frame) {
-                Ok(Ctl::Bind { mac }) => mac,
+                Ok(Ctl::Bind { mac, .. }) => mac,
                 other => panic!("{other:?}"),
             },
             other => panic!("{other:?}"),
