@@ -40,7 +40,7 @@ pub use self::{
     channel::{Channel, ChannelSender, Identity, Incoming, Path, PathKind},
     config::{IceServer, PacketSize, PathPolicy, TransportConfig},
     error::{Lost, TransportError},
-    found::{Found, WaysIn},
+    found::{Found, RelayReason, WaysIn},
     nat::{Nat, Reflections},
     quic::{DataPlane, QuicOffer},
     reflection::look_through,

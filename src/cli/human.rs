@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
+use p2pshare::transport::{DataPlane, Path};
 use p2pshare::{Event, PeerId, Stage, Summary};
 use p2pshare_protocol::code::Code;
 use p2pshare_protocol::link::{Link, Origin};
@@ -85,7 +86,7 @@ impl Human {
             Event::Stage(peer, stage) => self.stage(*peer, *stage),
             Event::WrongCode { left } => self.wrong_code(*left),
             Event::Named(peer, name) => self.view(*peer).name = name.to_string(),
-            Event::Path(peer, path, plane) => self.view(*peer).path = Some((*path, *plane)),
+            Event::Path(peer, path, plane) => self.path(*peer, *path, *plane),
             Event::SmallSocketBuffers { granted, wanted } => self.small_buffers(*granted, *wanted),
             Event::Accepted { peer, entries, bytes } => self.accepted(*peer, *entries, *bytes),
             Event::Resumed(_, bytes) => self.say(&format!("continuing: {} are already here", format::bytes(*bytes))),
@@ -230,6 +231,13 @@ impl Human {
         self.bars.stage(view, words);
     }
 
+    fn path(&mut self, peer: PeerId, path: Path, plane: DataPlane) {
+        let before = self.view(peer).path.replace((path, plane)).map(|(path, _)| path.kind);
+        if let Some(news) = words::path_news(before, &path) {
+            self.say(&news);
+        }
+    }
+
     fn wrong_code(&self, left: u8) {
         let then = match left {
             0 => "this code is no longer active, a new one follows".to_owned(),
@@ -287,7 +295,7 @@ impl Human {
         self.close_notices();
         let mut view = self.peers.remove(&peer).unwrap_or_default();
         view.take_bar();
-        let path = view.path.or_else(|| Some((summary.path?, p2pshare::transport::DataPlane::DataChannel)));
+        let path = view.path.or_else(|| Some((summary.path?, DataPlane::DataChannel)));
         let what = view.what.as_ref().unwrap_or(&self.what);
         let who = self.who(&view);
         self.say(&words::done(&what.label, &who, summary, path, self.manner.is_sender));

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::rate::Rate;
 use super::report::Report;
 use super::text::untrusted_json;
+use super::words::relay_reason;
 
 /// Writes events to standard output.
 #[derive(Debug, Default)]
@@ -125,7 +126,8 @@ fn path_value(peer: PeerId, path: &Path, plane: DataPlane) -> Value {
     let kind = path_kind(path.kind);
     let rtt_ms = path.round_trip.map(|rtt| rtt.as_secs_f64() * 1000.0);
     json!({"peer": peer.0, "kind": kind, "plane": plane, "rtt_ms": rtt_ms,
-        "local": path.local.map(|a| a.to_string()), "remote": path.remote.map(|a| a.to_string())})
+        "local": path.local.map(|a| a.to_string()), "remote": path.remote.map(|a| a.to_string()),
+        "reason": path.reason.map(relay_reason)})
 }
 
 /// The word for a sort of path.

@@ -5,7 +5,6 @@ use p2pshare::transport::{Found, PathPolicy};
 /// The cause, and what to do about it.
 pub(crate) fn explain(found: &Found) -> (&'static str, &'static str) {
     let Found { policy, asked_stun, asked_relay, local, remote } = *found;
-    let is_blocked_here = if asked_relay { !local.relayed } else { asked_stun && !local.has_way_in() };
     match policy {
         PathPolicy::RelayOnly if !local.relayed => (
             "no path: the relay cannot be reached from this network",
@@ -15,7 +14,7 @@ pub(crate) fn explain(found: &Found) -> (&'static str, &'static str) {
             "no path: the other device cannot be reached through the relay",
             "Its network may block UDP. Leave out --relay to try a direct path.",
         ),
-        _ if is_blocked_here => (
+        _ if found.is_blocked_here() => (
             "no path: this network seems to block UDP",
             "Allow outgoing UDP, or use another network, such as a phone's.",
         ),

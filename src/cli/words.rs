@@ -2,7 +2,7 @@
 
 use p2pshare::Summary;
 use p2pshare::storage::{sink, source};
-use p2pshare::transport::{DataPlane, Path};
+use p2pshare::transport::{DataPlane, Path, PathKind, RelayReason};
 use p2pshare_protocol::ctl::SkipReason;
 use p2pshare_protocol::offer::{EntryId, EntryKind, Offer};
 
@@ -113,14 +113,41 @@ pub(crate) fn done(
     format!("{verb} {what} ({size}) {who}in {took}: {rate}{path}; {verified}{skipped}")
 }
 
-/// `lan, quic, 12 ms`
+/// `lan, quic, 12 ms`, or `relay, 12 ms (the two networks let nothing in)`
 fn describe_path(path: &Path, plane: DataPlane) -> String {
     let mut words = vec![way(path)];
     if plane == DataPlane::Quic {
         words.push("quic".to_owned());
     }
     words.extend(round_trip(path));
-    words.join(", ")
+    let words = words.join(", ");
+    path.reason.map_or_else(|| words.clone(), |reason| format!("{words} ({})", relay_reason(reason)))
+}
+
+/// What a person is told when the way changes in the middle; nothing of a way that is as good as it can be from the start.
+pub(crate) fn path_news(before: Option<PathKind>, path: &Path) -> Option<String> {
+    match (before, path.kind) {
+        (before, PathKind::Relay) if before != Some(PathKind::Relay) => {
+            let why = path.reason.map_or_else(String::new, |reason| format!(": {}", relay_reason(reason)));
+            Some(format!("relayed{why}"))
+        }
+        (Some(PathKind::Relay), PathKind::Direct | PathKind::Lan) => {
+            Some("there is a direct path now; continuing on it".to_owned())
+        }
+        (_, PathKind::Relay | PathKind::Direct | PathKind::Lan) => None,
+    }
+}
+
+/// Why a path goes through a relay.
+pub(crate) const fn relay_reason(reason: RelayReason) -> &'static str {
+    match reason {
+        RelayReason::AskedHere => "this side asks for a relay",
+        RelayReason::AskedThere => "the other side asks for a relay",
+        RelayReason::BlockedHere => "this network blocks UDP",
+        RelayReason::BlockedThere => "the other network blocks UDP",
+        RelayReason::BlockedBoth => "both networks block UDP",
+        RelayReason::NothingGetsIn => "the two networks let nothing in",
+    }
 }
 
 /// `lan 12 ms`
@@ -140,4 +167,24 @@ fn round_trip(path: &Path) -> Option<String> {
         0 => "<1 ms".to_owned(),
         ms => format!("{ms} ms"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(kind: PathKind, reason: Option<RelayReason>) -> Path {
+        Path { kind, data_plane: DataPlane::DataChannel, local: None, remote: None, round_trip: None, reason }
+    }
+
+    #[test]
+    fn a_relay_is_told_with_its_reason_and_its_end_once_each() {
+        let relayed = path(PathKind::Relay, Some(RelayReason::BlockedThere));
+        let direct = path(PathKind::Direct, None);
+        assert_eq!(path_news(None, &relayed).unwrap(), "relayed: the other network blocks UDP");
+        assert_eq!(path_news(Some(PathKind::Relay), &relayed), None);
+        assert!(path_news(Some(PathKind::Relay), &direct).unwrap().contains("direct path"));
+        assert_eq!(path_news(None, &direct), None);
+        assert_eq!(describe_path(&relayed, DataPlane::DataChannel), "relay (the other network blocks UDP)");
+    }
 }

@@ -17,7 +17,7 @@ use super::host::Guard;
 use super::mailbox::{Letter, Mailbox};
 use crate::error::Error;
 use crate::signaling::ServerUrl;
-use crate::transport::{Candidate, Channel, DialEvent, Dialing, IceServer, Lost, TransportError};
+use crate::transport::{Candidate, Channel, DialEvent, Dialing, Found, IceServer, Lost, TransportError};
 
 /// The machine of either side; a host's guests share the guard of their code.
 pub(super) enum Machine {
@@ -145,15 +145,17 @@ impl<'a> Pairing<'a> {
             Err(error) => Err(error),
         };
         let Self { dialing, keys, taken, detour, .. } = self;
+        let found = dialing.found();
         match (result, keys, taken) {
             (Ok(()), Some(keys), Some(channel)) => {
                 dialing.close().await;
-                bound(channel, keys).await
+                bound(channel.found(found), keys).await
             }
-            (Ok(()), Some(keys), None) => bound_unless_taken(dialing.into_channel()?, keys, detour).await,
+            (Ok(()), Some(keys), None) => {
+                bound_unless_taken(dialing.into_channel()?.found(found), keys, detour, found).await
+            }
             (Ok(()), None, _) => Err(Error::BindMissing),
             (Err(error), keys, _) => {
-                let found = dialing.found();
                 dialing.close().await;
                 // Whoever is proven is there: what fails from here on is the path between the two.
                 Err(if keys.is_some() && error.is_without_path() { Error::NoPath(found) } else { error })
@@ -374,6 +376,7 @@ async fn bound_unless_taken(
     channel: Channel,
     keys: SessionKeys,
     mut detour: Detour,
+    found: Found,
 ) -> Result<(Channel, SessionKeys), Error> {
     if keys.role() == Role::Guest || detour.is_none() {
         return bound(channel, keys).await;
@@ -390,7 +393,7 @@ async fn bound_unless_taken(
         other = detour.taken() => other,
     };
     channel.close().await;
-    bound(other, keys).await
+    bound(other.found(found), keys).await
 }
 
 /// The password that was typed, if one was.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{
     DATA_HEADER_BYTES,
     error::Lost,
+    found::{Found, RelayReason},
     memory,
     quic::{DataPlane, QuicOffer},
     tunnel,
@@ -77,6 +78,8 @@ pub struct Path {
     pub remote: Option<SocketAddr>,
     /// The latest measured round trip, if there is one yet.
     pub round_trip: Option<Duration>,
+    /// Why it goes through a relay, if it does and that is known.
+    pub reason: Option<RelayReason>,
 }
 
 /// The sorts of path.
@@ -96,6 +99,8 @@ pub struct Channel {
     kind: Kind,
     /// Set once the owner has been told.
     lost: Option<Lost>,
+    /// What was found on the way to it.
+    found: Option<Found>,
 }
 
 #[derive(Debug)]
@@ -107,15 +112,21 @@ enum Kind {
 
 impl Channel {
     pub(super) fn webrtc(live: webrtc::Live) -> Self {
-        Self { kind: Kind::Webrtc(live), lost: None }
+        Self { kind: Kind::Webrtc(live), lost: None, found: None }
     }
 
     pub(super) fn memory(end: memory::End) -> Self {
-        Self { kind: Kind::Memory(end), lost: None }
+        Self { kind: Kind::Memory(end), lost: None, found: None }
     }
 
     pub(super) fn tunnel(live: tunnel::Live) -> Self {
-        Self { kind: Kind::Tunnel(live), lost: None }
+        Self { kind: Kind::Tunnel(live), lost: None, found: None }
+    }
+
+    /// Takes note of what was found on the way to this channel: it says why the path is what it is.
+    #[must_use]
+    pub fn found(self, found: Found) -> Self {
+        Self { found: Some(found), ..self }
     }
 
     /// Waits for the next thing to happen. Cancel-safe. Once it has returned [`Incoming::Lost`] it always does.
@@ -156,11 +167,15 @@ impl Channel {
 
     /// The path in use; `None` while there is none. Costs a snapshot of all statistics: ask once a second, not more.
     pub async fn path(&self) -> Option<Path> {
-        match &self.kind {
+        let mut path = match &self.kind {
             Kind::Webrtc(live) => live.path().await,
             Kind::Memory(_) => None,
             Kind::Tunnel(live) => Some(live.path()),
-        }
+        }?;
+        let by_datagrams = path.data_plane != DataPlane::WebSocket;
+        let found = self.found.filter(|_| path.kind == PathKind::Relay);
+        path.reason = found.map(|found| found.relay_reason(by_datagrams));
+        Some(path)
     }
 
     /// What the peer needs to know for [`start_quic`](Self::start_quic); `None` where QUIC cannot be used: switched off,

@@ -118,7 +118,8 @@ impl Live {
 
     pub(super) fn path(&self) -> Path {
         let round_trip = *self.round_trip.lock().unwrap_or_else(PoisonError::into_inner);
-        Path { kind: PathKind::Relay, data_plane: DataPlane::WebSocket, local: None, remote: None, round_trip }
+        let (kind, data_plane) = (PathKind::Relay, DataPlane::WebSocket);
+        Path { kind, data_plane, local: None, remote: None, round_trip, reason: None }
     }
 
     /// Lets what was sent leave.

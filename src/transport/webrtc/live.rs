@@ -158,6 +158,7 @@ impl Live {
             local: address(local),
             remote: address(remote),
             round_trip: self.guard.plane.round_trip().or(round_trip),
+            reason: None,
         })
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use p2pshare_net::{Home, Internet, Machine, Process, Router};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{lock, program};
 
@@ -25,6 +25,8 @@ pub(super) fn behind_every_nat() -> Result<()> {
             for path in outcome.paths()? {
                 ensure!(path["kind"] == expected, "the path is {path}, not {expected}");
                 ensure!(path["plane"] != "websocket", "a path over UDP is there, and {path} was taken");
+                let reason = if expected == "relay" { json!("the two networks let nothing in") } else { Value::Null };
+                ensure!(path["reason"] == reason, "the reason of {path} is not {reason}");
             }
             Ok(())
         })
@@ -68,9 +70,15 @@ pub(super) fn routers_are_of_their_sort() -> Result<()> {
 
 pub(super) fn with_nothing_but_tcp() -> Result<()> {
     each_round(&WITH_TCP_ONLY, WITH_RELAY, |street| {
-        street.try_all(&blocked_cells(), WAITING_AT_ONCE, |_, outcome| {
-            for path in outcome.paths()? {
+        street.try_all(&blocked_cells(), WAITING_AT_ONCE, |(one, other), outcome| {
+            for (path, (own, theirs)) in outcome.paths()?.into_iter().zip([(one, other), (other, one)]) {
                 ensure!(path["kind"] == "relay" && path["plane"] == "websocket", "the path is {path}");
+                let reason = match (own, theirs) {
+                    (Router::TcpOnly, Router::TcpOnly) => "both networks block UDP",
+                    (Router::TcpOnly, _) => "this network blocks UDP",
+                    (_, _) => "the other network blocks UDP",
+                };
+                ensure!(path["reason"] == reason, "the reason of {path} is not {reason}");
             }
             Ok(())
         })
