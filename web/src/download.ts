@@ -2,10 +2,11 @@
 
 import { reasonOf, storeFor, type App } from "./app.ts";
 import type { Disk } from "./disk/disk.ts";
-import type { Place, StoredEntry, StoreKind } from "./disk/messages.ts";
+import type { Outline, Place, StoredEntry, StoreKind, Stream } from "./disk/messages.ts";
 import { canPickFolder, pickFolder } from "./disk/pick.ts";
 import { save } from "./disk/save.ts";
-import { zip, type ZipEntry } from "./disk/zip.ts";
+import { canSaveStream, saveStream, type SaveStream } from "./disk/save_stream.ts";
+import { zip } from "./disk/zip.ts";
 import { Failure } from "./failure.ts";
 import type { Channel } from "./net/channel.ts";
 import { random } from "./net/random.ts";
@@ -26,7 +27,8 @@ export interface Broken {
 }
 
 interface Saved {
-  readonly file: Blob;
+  /** Not there where the browser has it already. */
+  readonly file: Blob | undefined;
   readonly crc: number;
 }
 
@@ -51,6 +53,8 @@ export class Download {
   /** The folder that the person chose. */
   #root: FileSystemDirectoryHandle | undefined;
   readonly #streamKey = hex(random(16));
+  /** The download that is filled as bytes arrive. */
+  #download: SaveStream | undefined;
 
   /** What to take of the same offer unasked. */
   readonly #broken: Broken | undefined;
@@ -74,7 +78,7 @@ export class Download {
         this.#end();
         if (this.#isOver) return;
         const reason = reasonOf(error);
-        const canContinue = reason.t === "lost" && this.#isTaken && !this.#root && !this.#hasStream;
+        const canContinue = reason.t === "lost" && this.#isTaken && !this.#root && !this.#download && !this.#hasStream;
         if (canContinue) this.#app.reconnect(this.#brokenOff());
         else this.#app.fail(reason);
       },
@@ -121,6 +125,7 @@ export class Download {
         break;
       case "skipped":
         this.#skipped.add(event.entry);
+        if (this.#download) this.#disk.ask({ t: "discard", entry: event.entry }).catch(() => undefined);
         break;
       case "entry_done":
         break;
@@ -142,7 +147,12 @@ export class Download {
       .then(({ bytes }) => bytes, () => 0);
     if (this.#isOver) return;
     const estimate = "storage" in navigator ? await navigator.storage.estimate().catch(() => undefined) : undefined;
-    const free = estimate?.quota === undefined ? undefined : estimate.quota - (estimate.usage ?? 0);
+    let free = estimate?.quota === undefined ? undefined : estimate.quota - (estimate.usage ?? 0);
+    if (free !== undefined && free < offer.bytes - saved && canSaveStream()) {
+      // What the browser has no room for goes straight to the downloads.
+      this.#store = "stream";
+      free = undefined;
+    }
     this.#app.show({
       t: "offer",
       from: this.#from,
@@ -204,7 +214,8 @@ export class Download {
     try {
       const stored = this.#stored(this.#chosen);
       const isArchive = !root && this.#isArchive(stored.map(({ id }) => id));
-      await this.#receiving.accept(this.#store, entries, stored, isArchive, root && this.#place(root));
+      const stream = this.#store === "stream" ? await this.#beginDownload(stored, isArchive) : undefined;
+      await this.#receiving.accept(this.#store, entries, stored, isArchive, { place: root && this.#place(root), stream });
     } catch (error) {
       const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       this.#isOver = true;
@@ -213,6 +224,28 @@ export class Download {
     }
     this.#watch = setInterval(() => void this.#look(), 1_000);
     void this.#look();
+  }
+
+  /** Begins a download that is filled as bytes arrive. */
+  async #beginDownload(stored: readonly StoredEntry[], isArchive: boolean): Promise<Stream> {
+    const parts = this.#parts(isArchive ? this.#chosen : new Set(stored.map(({ id }) => id)));
+    const [only] = parts;
+    const size = isArchive || this.#hasStream ? undefined : only?.size;
+    const name = isArchive ? this.#archiveName(parts.filter(({ isFolder }) => !isFolder).map(({ id }) => id)) : (only?.name ?? "file");
+    this.#download = await saveStream(name, size);
+    return { port: this.#download.port, outline: { isArchive, parts } };
+  }
+
+  /** What an archive of these entries consists of, in its order. */
+  #parts(chosen: ReadonlySet<number>): Outline["parts"] {
+    return [...chosen].sort((a, b) => a - b).flatMap((id) => {
+      const entry = this.#offer?.entry(id);
+      if (!entry || entry.kind === "text") return [];
+      const name = this.#names[id] ?? "";
+      const isFolder = entry.kind === "dir";
+      const time = entry.mtime === undefined ? undefined : entry.mtime / 1_000_000;
+      return [{ id, name: isFolder ? `${name}/` : name, isFolder, size: entry.size, time }];
+    });
   }
 
   #place(root: FileSystemDirectoryHandle): Place {
@@ -244,6 +277,11 @@ export class Download {
     const { screen } = this.#app.state;
     if (screen.t === "receiving") this.#app.show({ ...screen, isSaving: true });
     const ids = this.#stored(this.#chosen).flatMap(({ id }) => (this.#skipped.has(id) ? [] : [id]));
+    if (this.#download) {
+      await this.#disk.ask({ t: "finish" });
+      for (const id of ids) this.#files.set(id, { file: undefined, crc: 0 });
+      return;
+    }
     const files = await Promise.all(ids.map((entry) => this.#disk.ask({ t: "file", entry })));
     ids.forEach((id, i) => {
       const file = files[i];
@@ -254,15 +292,16 @@ export class Download {
   #done(): void {
     this.#end();
     this.#app.finished();
-    const files = [...this.#files].map(([id, { file }]) => ({ id, name: this.#names[id] ?? "file", size: file.size }));
+    const sizeOf = (id: number, { file }: Saved): number => file?.size ?? this.#offer?.entry(id)?.size ?? 0;
+    const files = [...this.#files].map(([id, saved]) => ({ id, name: this.#names[id] ?? "file", size: sizeOf(id, saved) }));
     const isArchive = this.#isArchive(files.map(({ id }) => id));
     this.#app.show({
       t: "received",
       from: this.#from,
-      received: { texts: this.#texts, files, isArchive, skipped: this.#skipped.size, folder: this.#root?.name },
+      received: { texts: this.#texts, files, isArchive, skipped: this.#skipped.size, folder: this.#root?.name, isStreamed: this.#download !== undefined },
       progress: this.#progress,
     });
-    if (!this.#root) this.save("all");
+    if (!this.#root && !this.#download) this.save("all");
   }
 
   /** Whether these files are saved as one archive: several, or one in a folder. */
@@ -277,7 +316,7 @@ export class Download {
     const isArchive = this.#isArchive([...this.#files.keys()]);
     const id = which === "all" ? (isArchive ? undefined : only) : which;
     if (id === undefined) {
-      save(this.#archive(), this.#archiveName());
+      save(this.#archive(), this.#archiveName([...this.#files.keys()]));
       return;
     }
     const file = this.#files.get(id)?.file;
@@ -285,29 +324,28 @@ export class Download {
   }
 
   #archive(): Blob {
-    const entries: ZipEntry[] = [];
-    for (const id of [...this.#chosen].sort((a, b) => a - b)) {
-      const entry = this.#offer?.entry(id);
-      const stored = this.#files.get(id);
-      const name = this.#names[id] ?? "";
-      const time = entry?.mtime === undefined ? undefined : entry.mtime / 1_000_000;
-      if (entry?.kind === "dir") entries.push({ name: `${name}/`, file: undefined, crc: 0, time });
-      else if (stored) entries.push({ name, file: stored.file, crc: stored.crc, time });
-    }
-    return zip(entries);
+    return zip(
+      this.#parts(this.#chosen).flatMap((part) => {
+        const stored = this.#files.get(part.id);
+        if (!part.isFolder && !stored) return [];
+        const size = stored?.file?.size ?? 0;
+        return [[{ ...part, size, crc: stored?.crc ?? 0, isStreamed: false }, stored?.file] as const];
+      }),
+    );
   }
 
   /** Named after the folder that everything lies in, if there is one. */
-  #archiveName(): string {
-    const tops = new Set([...this.#files.keys()].map((id) => (this.#names[id] ?? "").split("/")[0] ?? ""));
+  #archiveName(files: readonly number[]): string {
+    const tops = new Set(files.map((id) => (this.#names[id] ?? "").split("/")[0] ?? ""));
     const [top] = tops;
     return tops.size === 1 && top ? `${top}.zip` : "p2pshare.zip";
   }
 
   #end(): void {
     clearInterval(this.#watch);
-    // What is not whole goes from a chosen folder.
-    if (this.#root) void this.#disk.ask({ t: "close" }).catch(() => undefined);
+    this.#download?.end();
+    // What is not whole goes from a chosen folder, and from the downloads.
+    if (this.#root || this.#download) void this.#disk.ask({ t: "close" }).catch(() => undefined);
   }
 }
 

@@ -50,6 +50,8 @@ export interface Received {
   readonly skipped: number;
   /** The name of the folder that they were written into, if the person chose one. */
   readonly folder: string | undefined;
+  /** Whether the browser's downloads have them already, so that they cannot be saved again from here. */
+  readonly isStreamed: boolean;
 }
 
 export type Screen =

@@ -64,7 +64,7 @@ fn page_policy(request: &HeaderMap) -> HeaderValue {
     let sockets = host.map_or(String::new(), |host| format!(" ws://{host} wss://{host}"));
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
-         connect-src 'self'{sockets}; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; \
+         connect-src 'self'{sockets}; worker-src 'self'; frame-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types p2pshare"
     );
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static(FILE_POLICY))

@@ -3,18 +3,7 @@
 import workerUrl from "./worker.ts?worker&url";
 
 import type { Answers, Ask, Reply, Request } from "./messages.ts";
-
-interface TrustedTypes {
-  createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): string };
-}
-
-/** The only script that this page may start: its own worker. */
-const policy = (globalThis as { trustedTypes?: TrustedTypes }).trustedTypes?.createPolicy("p2pshare", {
-  createScriptURL: (url) => {
-    if (url !== workerUrl) throw new TypeError("not the page's own worker");
-    return url;
-  },
-});
+import { ownScript } from "./scripts.ts";
 
 export class Disk {
   readonly #worker: Worker;
@@ -22,7 +11,7 @@ export class Disk {
   #next = 0;
 
   constructor() {
-    this.#worker = new Worker(policy ? policy.createScriptURL(workerUrl) : workerUrl, { type: "module" });
+    this.#worker = new Worker(ownScript(workerUrl), { type: "module" });
     this.#worker.onmessage = ({ data }: MessageEvent<Reply>) => {
       const waiting = this.#waiting.get(data.id);
       this.#waiting.delete(data.id);

@@ -6,12 +6,33 @@ import type { PresentChunk } from "../protocol/plan.ts";
 import type { PasswordCost, StretchedPassword } from "../protocol/password.ts";
 
 /** Where received bytes lie until they are saved: memory, the origin's private file system, or IndexedDB; or where they stay. */
-export type StoreKind = "memory" | "opfs" | "idb" | "folder";
+export type StoreKind = "memory" | "opfs" | "idb" | "folder" | "stream";
 
 /** A folder that the person chose, and the folders to be made in it. */
 export interface Place {
   readonly root: FileSystemDirectoryHandle;
   readonly folders: readonly string[];
+}
+
+/** What a download consists of, in its order. */
+export interface Outline {
+  readonly isArchive: boolean;
+  readonly parts: readonly {
+    readonly id: number;
+    /** Joined by `/`; a folder's ends with one. */
+    readonly name: string;
+    readonly isFolder: boolean;
+    /** 0 for a stream. */
+    readonly size: number;
+    /** Milliseconds since 1970, if known. */
+    readonly time: number | undefined;
+  }[];
+}
+
+/** A download that is filled as bytes arrive. */
+export interface Stream {
+  readonly port: MessagePort;
+  readonly outline: Outline;
 }
 
 /** A file to be stored; `key` names it also in a later session. A stream is as long as it may be until it is committed. */
@@ -34,6 +55,7 @@ export type Request =
       readonly entries: readonly StoredEntry[];
       readonly isArchive: boolean;
       readonly place?: Place | undefined;
+      readonly stream?: Stream | undefined;
     }
   | { readonly t: "write"; readonly entry: number; readonly offset: number; readonly pieces: readonly Bytes[]; readonly hash: Hash }
   /** Everything of a file is there; the size of a stream is known only then. */
@@ -41,6 +63,8 @@ export type Request =
   | { readonly t: "discard"; readonly entry: number }
   /** The file of a committed entry. */
   | { readonly t: "file"; readonly entry: number }
+  /** Ends a download that is filled as bytes arrive. */
+  | { readonly t: "finish" }
   /** Deletes what was stored of all entries. */
   | { readonly t: "clear" }
   /** Deletes what earlier sessions stored and saved, or left for a week. */
@@ -58,6 +82,7 @@ export interface Answers {
   commit: undefined;
   discard: undefined;
   file: { readonly file: Blob; readonly crc: number };
+  finish: undefined;
   clear: undefined;
   sweep: undefined;
   close: undefined;

@@ -10,6 +10,7 @@ import { IdbStore } from "./idb_store.ts";
 import { MemoryStore } from "./memory_store.ts";
 import type { Answers, Ask, Place, Reply, Request, StoredEntry, StoreKind } from "./messages.ts";
 import { OpfsStore } from "./opfs_store.ts";
+import { StreamStore } from "./stream_store.ts";
 import { lengthOf, type Store } from "./store.ts";
 
 /** A file that is being received: its place and the CRC of each chunk, for an archive. */
@@ -36,7 +37,7 @@ async function perform(request: Request): Promise<Answers[keyof Answers]> {
     }
     case "open":
       isArchive = request.isArchive;
-      return openAll(request.place ? await openFolder(request.place) : storeOf(request.kind), request.entries);
+      return openAll(await opened(request), request.entries);
     case "write":
       return write(request);
     case "commit":
@@ -47,6 +48,9 @@ async function perform(request: Request): Promise<Answers[keyof Answers]> {
       return undefined;
     case "file":
       return file(target(request.entry));
+    case "finish":
+      if (store instanceof StreamStore) await store.finish();
+      return undefined;
     case "clear":
       for (const { entry } of targets.values()) await store.discard(entry);
       return undefined;
@@ -69,12 +73,18 @@ function storeOf(kind: StoreKind): Store {
   switch (kind) {
     case "memory":
     case "folder":
+    case "stream":
       return new MemoryStore();
     case "opfs":
       return new OpfsStore();
     case "idb":
       return new IdbStore();
   }
+}
+
+async function opened({ kind, place, stream }: Extract<Request, { t: "open" }>): Promise<Store> {
+  if (stream) return new StreamStore(stream.port, stream.outline);
+  return place ? openFolder(place) : storeOf(kind);
 }
 
 async function openFolder({ root, folders }: Place): Promise<Store> {
@@ -108,7 +118,11 @@ async function openAll(opened: Store, entries: readonly StoredEntry[]): Promise<
 async function write(request: Extract<Request, { t: "write" }>): Promise<Answers["write"]> {
   const { entry, crcs } = target(request.entry);
   const bytes = concat(...request.pieces);
-  if (hashOf(bytes) !== request.hash) return { isWritten: false };
+  if (hashOf(bytes) !== request.hash) {
+    // What comes again would come too late: all that waits for it is as much as may wait.
+    if (store instanceof StreamStore) throw new DOMException("a chunk is not what was promised", "DataError");
+    return { isWritten: false };
+  }
   const chunk = request.offset / CHUNK_BYTES;
   if (isArchive) crcs[chunk] = crc32(bytes);
   await store.write(entry, chunk, bytes, request.hash);
@@ -156,14 +170,19 @@ self.onmessage = ({ data }: MessageEvent<Ask>) => {
   const work = (): Promise<void> => reply(data).then((answer) => post(answer));
   if (data.t === "read" || data.t === "stretch") {
     void work();
-  } else if (data.t === "write" || data.t === "commit" || data.t === "file") {
-    if (beside.length === BESIDE_MAX) wait();
+  } else if (isBeside(data)) {
+    if (beside.length === BESIDE_MAX && !(store instanceof StreamStore)) wait();
     beside.push(last.then(work));
   } else {
     wait();
     last = last.then(work);
   }
 };
+
+/** Whether this may be done beside others of its kind. In a stream a piece may wait for one that comes after it. */
+function isBeside({ t }: Ask): boolean {
+  return t === "write" || t === "commit" || t === "file" || (store instanceof StreamStore && (t === "discard" || t === "close"));
+}
 
 /** Lets what follows wait for what was begun. */
 function wait(): void {

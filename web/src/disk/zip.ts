@@ -1,38 +1,43 @@
-// Several files as one archive: ZIP, stored and not compressed, with 64-bit sizes where needed. The archive is a blob made of
-// the stored files, so that it takes no memory of its own.
+// Several files as one archive: ZIP, stored and not compressed, with 64-bit sizes where needed. It is a blob made of the stored
+// files, so that it takes no memory of its own, or is written as a stream, with each checksum behind its file.
 
 import { utf8, type Bytes } from "../protocol/bytes.ts";
 
 export interface ZipEntry {
   /** Joined by `/`; a folder's ends with one. */
   readonly name: string;
-  readonly file: Blob | undefined;
+  readonly isFolder: boolean;
+  readonly size: number;
   readonly crc: number;
   /** Milliseconds since 1970, if known. */
   readonly time: number | undefined;
+  /** Whether the checksum comes behind the file. */
+  readonly isStreamed: boolean;
 }
 
-export function zip(entries: readonly ZipEntry[]): Blob {
+/** The archive of stored files; folders have none. */
+export function zip(entries: readonly (readonly [ZipEntry, Blob | undefined])[]): Blob {
   const parts: BlobPart[] = [];
   const directory: Bytes[] = [];
   let at = 0;
-  for (const entry of entries) {
+  for (const [entry, file] of entries) {
     const header = localHeader(entry);
     directory.push(directoryHeader(entry, at));
     parts.push(header);
-    if (entry.file) parts.push(entry.file);
-    at += header.length + (entry.file?.size ?? 0);
+    if (file) parts.push(file);
+    at += header.length + entry.size;
   }
   const length = directory.reduce((sum, header) => sum + header.length, 0);
   return new Blob([...parts, ...directory, endOfDirectory(entries.length, length, at)], { type: "application/zip" });
 }
 
-function localHeader(entry: ZipEntry): Bytes {
+/** What stands before a file. */
+export function localHeader(entry: ZipEntry): Bytes {
   const name = utf8(entry.name);
-  const size = entry.file?.size ?? 0;
+  const { size } = entry;
   const out = new Writer();
   out.u32(0x04034b50);
-  common(out, entry);
+  common(out, entry.isStreamed ? { ...entry, crc: 0 } : entry);
   out.u32(U32_MAX);
   out.u32(U32_MAX);
   out.u16(name.length);
@@ -45,9 +50,20 @@ function localHeader(entry: ZipEntry): Bytes {
   return out.done();
 }
 
-function directoryHeader(entry: ZipEntry, offset: number): Bytes {
+/** What stands behind a file that is streamed. */
+export function descriptor(entry: ZipEntry): Bytes {
+  const out = new Writer();
+  out.u32(0x08074b50);
+  out.u32(entry.crc);
+  out.u64(entry.size);
+  out.u64(entry.size);
+  return out.done();
+}
+
+/** The line of the list at the end about a file whose header is at `offset`. */
+export function directoryHeader(entry: ZipEntry, offset: number): Bytes {
   const name = utf8(entry.name);
-  const size = entry.file?.size ?? 0;
+  const { size } = entry;
   const out = new Writer();
   out.u32(0x02014b50);
   out.u16(VERSION);
@@ -59,7 +75,7 @@ function directoryHeader(entry: ZipEntry, offset: number): Bytes {
   out.u16(0);
   out.u16(0);
   out.u16(0);
-  out.u32(entry.file ? 0 : 0x10);
+  out.u32(entry.isFolder ? 0x10 : 0);
   out.u32(U32_MAX);
   out.bytes(name);
   out.u16(1);
@@ -73,7 +89,7 @@ function directoryHeader(entry: ZipEntry, offset: number): Bytes {
 /** What both headers have: version, UTF-8 names, stored, time, CRC. */
 function common(out: Writer, entry: ZipEntry): void {
   out.u16(VERSION);
-  out.u16(0x0800);
+  out.u16(entry.isStreamed ? 0x0808 : 0x0800);
   out.u16(0);
   const time = new Date(Math.max(entry.time ?? 0, Date.UTC(1980, 0, 2)));
   out.u16((time.getHours() << 11) | (time.getMinutes() << 5) | (time.getSeconds() >> 1));
@@ -81,7 +97,8 @@ function common(out: Writer, entry: ZipEntry): void {
   out.u32(entry.crc);
 }
 
-function endOfDirectory(count: number, length: number, offset: number): Bytes {
+/** The end of an archive with so many files, whose list of `length` bytes begins at `offset`. */
+export function endOfDirectory(count: number, length: number, offset: number): Bytes {
   const out = new Writer();
   out.u32(0x06064b50);
   out.u64(44);

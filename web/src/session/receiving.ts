@@ -1,7 +1,7 @@
 // The receiving side: drives a `Receiver` with the connection and the worker's store.
 
 import type { Disk } from "../disk/disk.ts";
-import type { Place, StoredEntry, StoreKind } from "../disk/messages.ts";
+import type { Place, StoredEntry, StoreKind, Stream } from "../disk/messages.ts";
 import { Failure } from "../failure.ts";
 import type { Channel } from "../net/channel.ts";
 import type { AbortCode, DeclineReason } from "../protocol/ctl.ts";
@@ -61,12 +61,13 @@ export class Receiving {
     entries: readonly number[],
     stored: readonly StoredEntry[],
     isArchive: boolean,
-    place: Place | undefined,
+    { place, stream }: { readonly place?: Place | undefined; readonly stream?: Stream | undefined },
   ): Promise<void> {
     this.#stored = new Set(stored.map(({ id }) => id));
     let present: ReadonlyMap<number, readonly PresentChunk[]>;
     try {
-      present = new Map((await this.#disk.ask({ t: "open", kind, entries: stored, isArchive, place })).present);
+      const request = { t: "open", kind, entries: stored, isArchive, place, stream } as const;
+      present = new Map((await this.#disk.ask(request, stream ? [stream.port] : [])).present);
     } catch (error) {
       this.#feed({ t: "decline", reason: "disk" });
       throw error;

@@ -86,6 +86,7 @@ function offered(entry: Entry, id: number, now: Of<"offer">, app: App): VNode {
 
 export function received(now: Of<"received">, app: App): Child {
   const { files, texts, isArchive, skipped } = now.received;
+  const canSave = now.received.folder === undefined && !now.received.isStreamed;
   const total = files.reduce((sum, file) => sum + file.size, 0);
   return success(words.received,
     files.length > 0 && h("p", {}, words.receivedText(files.length, size(total)), " ", now.received.folder === undefined ? words.saved : words.savedIn(shown(now.received.folder))),
@@ -93,13 +94,13 @@ export function received(now: Of<"received">, app: App): Child {
       h("pre", { tabindex: 0 }, shownLines(text)),
       button(words.copy, () => void copy(text)))),
     skipped > 0 && h("p", { class: "error" }, words.skipped(skipped)),
-    isArchive && now.received.folder === undefined && files.length <= LIST_MAX && h("details", {}, h("summary", {}, words.details), h("ul", { class: "files" }, files.map((file) =>
+    isArchive && canSave && files.length <= LIST_MAX && h("details", {}, h("summary", {}, words.details), h("ul", { class: "files" }, files.map((file) =>
       h("li", { key: file.id },
         h("span", { class: "name" }, shown(file.name)),
         h("span", { class: "quiet" }, size(file.size)),
         h("button", { class: "plain", type: "button", "aria-label": words.saveOne(shown(file.name)), onclick: () => app.save(file.id) }, "↓"))))),
     buttons(
-      files.length > 0 && now.received.folder === undefined && button(words.saveAgain, () => app.save("all"), "primary"),
+      files.length > 0 && canSave && button(words.saveAgain, () => app.save("all"), "primary"),
       button(words.sendBack, () => app.home()),
     ),
   );
