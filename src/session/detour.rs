@@ -12,6 +12,17 @@ use tokio::time::sleep_until;
 use crate::signaling::{ServerUrl, SignalingError, TunnelPipe, open_tunnel};
 use crate::transport::{Channel, IceServer, PathPolicy, Tunnel};
 
+/// When the detour is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DetourUse {
+    /// Not at all.
+    Never,
+    /// After a moment: it was the only way before.
+    Soon,
+    /// After a while in which a better path is looked for.
+    Late,
+}
+
 /// How far the detour is.
 pub(super) enum Detour {
     /// There is none, or none any more.
@@ -34,13 +45,22 @@ pub(super) struct Plan {
 
 impl Detour {
     /// The detour that a grant of the server opens, after a while in which a better path is looked for.
-    pub(super) fn planned(server: &ServerUrl, grant: &IceServer, keys: &SessionKeys, policy: PathPolicy) -> Self {
-        if policy == PathPolicy::DirectOnly {
-            return Self::None;
-        }
+    pub(super) fn planned(
+        server: &ServerUrl,
+        grant: &IceServer,
+        keys: &SessionKeys,
+        policy: PathPolicy,
+        when: DetourUse,
+    ) -> Self {
+        let better_first = match when {
+            _ if policy == PathPolicy::DirectOnly => return Self::None,
+            DetourUse::Never => return Self::None,
+            DetourUse::Soon => BETTER_SOON,
+            DetourUse::Late => BETTER_FIRST,
+        };
         let request = TunnelRequest { username: grant.username.clone(), credential: grant.credential.clone() };
         let plan = Plan { role: keys.role(), ends: ends(keys), server: server.clone(), request };
-        Self::Planned(Instant::now() + BETTER_FIRST, plan)
+        Self::Planned(Instant::now() + better_first, plan)
     }
 
     pub(super) const fn is_none(&self) -> bool {
@@ -101,3 +121,6 @@ impl Detour {
 
 /// How long a better path is looked for first.
 const BETTER_FIRST: Duration = Duration::from_secs(6);
+
+/// The same where nothing better was found before.
+const BETTER_SOON: Duration = Duration::from_secs(1);

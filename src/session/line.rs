@@ -11,7 +11,7 @@ use super::event::Event;
 use super::search::{Found, Goal, Search};
 use crate::error::Error;
 use crate::signaling::ServerUrl;
-use crate::transport::{Channel, PathPolicy, TransportConfig};
+use crate::transport::{Channel, DataPlane, PathPolicy, TransportConfig};
 
 /// A channel, and what it takes to get another one to the same peer.
 pub(super) struct Line {
@@ -54,7 +54,8 @@ impl Line {
             (Some(goal), Some(search)) => search.change(goal),
             (Some(goal), None) => {
                 let keys = std::iter::once(&self.keys).chain(&self.previous).cloned().collect();
-                self.search = Some(Search::start(keys, self.way.clone(), context, goal));
+                let needed_detour = self.channel.data_plane() == DataPlane::WebSocket;
+                self.search = Some(Search::start(keys, self.way.clone(), context, goal, needed_detour));
             }
         }
     }

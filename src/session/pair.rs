@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::bind::bind;
 use super::context::Context;
-use super::detour::Detour;
+use super::detour::{Detour, DetourUse};
 use super::event::{Event, Stage, UnlockRequest};
 use super::host::Guard;
 use super::mailbox::{Letter, Mailbox};
@@ -42,7 +42,7 @@ pub(super) struct Pairing<'a> {
     server: &'a ServerUrl,
     /// The way through the server, in case that no other opens.
     detour: Detour,
-    may_detour: bool,
+    detour_use: DetourUse,
     /// Set once that way is taken.
     taken: Option<Channel>,
     /// Whether the server still carries mail.
@@ -96,7 +96,7 @@ impl<'a> Pairing<'a> {
             give_up: None,
             server,
             detour: Detour::None,
-            may_detour: true,
+            detour_use: DetourUse::Late,
             taken: None,
             has_mail: true,
             relay: if dialing.servers_follow() { Relay::Wanted } else { Relay::Settled },
@@ -107,10 +107,9 @@ impl<'a> Pairing<'a> {
         }
     }
 
-    /// Never takes the way through the server's WebSocket.
-    pub(super) const fn without_detour(mut self) -> Self {
-        self.may_detour = false;
-        self
+    /// Says when the way through the server's WebSocket may be taken, if not late.
+    pub(super) const fn take_detour(&mut self, when: DetourUse) {
+        self.detour_use = when;
     }
 
     /// Goes on until both sides are proven.
@@ -239,8 +238,8 @@ impl<'a> Pairing<'a> {
     /// Looks for addresses, with the relay's help if that was granted, and acts on what the peer said meanwhile.
     async fn begin(&mut self, relay: Option<IceServer>) -> Result<(), Error> {
         self.relay = Relay::Settled;
-        if let Some((relay, keys)) = relay.as_ref().zip(self.keys.as_ref()).filter(|_| self.may_detour) {
-            self.detour = Detour::planned(self.server, relay, keys, self.dialing.policy());
+        if let Some((relay, keys)) = relay.as_ref().zip(self.keys.as_ref()) {
+            self.detour = Detour::planned(self.server, relay, keys, self.dialing.policy(), self.detour_use);
         }
         let described = self.described.take();
         let begun = async {

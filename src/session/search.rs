@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::context::Context;
+use super::detour::DetourUse;
 use super::event::Events;
 use super::guest::enter;
 use super::line::Way;
@@ -48,12 +49,20 @@ pub(super) struct Search {
 
 impl Search {
     /// Looks for the peer that holds one of these keys, newest first.
-    pub(super) fn start(keys: Vec<Arc<SessionKeys>>, way: Way, context: &Context, goal: Goal) -> Self {
+    ///
+    /// Where the server's WebSocket was needed before, it will not be waited for again.
+    pub(super) fn start(
+        keys: Vec<Arc<SessionKeys>>,
+        way: Way,
+        context: &Context,
+        goal: Goal,
+        needed_detour: bool,
+    ) -> Self {
         let (goal, goals) = watch::channel(goal);
         // What it goes through concerns nobody until it succeeds.
         let context = Context { events: Events::channel().0, slot: None, ..context.clone() };
         let mut task = JoinSet::new();
-        task.spawn(Seeker { keys, way, context, goal: goals }.run());
+        task.spawn(Seeker { keys, way, context, goal: goals, needed_detour }.run());
         Self { goal, task }
     }
 
@@ -85,6 +94,7 @@ struct Seeker {
     way: Way,
     context: Context,
     goal: watch::Receiver<Goal>,
+    needed_detour: bool,
 }
 
 impl Seeker {
@@ -191,9 +201,11 @@ impl Seeker {
         goal: Goal,
     ) -> Result<Found, Error> {
         let mut pairing = Pairing::new(machine, dialing, &self.way.server, &mut mailbox, &mut self.context);
-        if goal != Goal::Any {
-            pairing = pairing.without_detour();
-        }
+        pairing.take_detour(match goal {
+            Goal::Direct | Goal::Datagrams => DetourUse::Never,
+            Goal::Any if self.needed_detour => DetourUse::Soon,
+            Goal::Any => DetourUse::Late,
+        });
         let paired = pairing.until_paired().await;
         pairing.finish(paired).await
     }

@@ -197,9 +197,17 @@ struct Reader {
 }
 
 impl Reader {
-    async fn run(mut self, mut incoming: mpsc::Receiver<Vec<u8>>) {
+    async fn run(mut self, incoming: mpsc::Receiver<Vec<u8>>) {
+        let mut ear = Ear { incoming, is_silent: false, kept: None };
         let lost = loop {
-            let Some(message) = incoming.recv().await else { break Lost::ClosedByPeer };
+            let message = match ear.hear().await {
+                Heard::Message(message) => message,
+                Heard::Change(incoming) => match self.messages.push(incoming) {
+                    Ok(()) => continue,
+                    Err(lost) => break lost,
+                },
+                Heard::End => break Lost::ClosedByPeer,
+            };
             let pushed = match self.opener.open(message) {
                 Ok((Lane::Ctl, frame)) => self.messages.push(Incoming::Ctl(frame.into())),
                 Ok((Lane::Data, frame)) => self.messages.push(Incoming::Data(frame.into())),
@@ -228,6 +236,45 @@ impl Reader {
     }
 }
 
+/// Notices when nothing comes any more: TCP itself does not for minutes.
+struct Ear {
+    incoming: mpsc::Receiver<Vec<u8>>,
+    is_silent: bool,
+    /// What ended a silence.
+    kept: Option<Vec<u8>>,
+}
+
+/// What an ear hears.
+enum Heard {
+    Message(Vec<u8>),
+    /// Silence, or its end.
+    Change(Incoming),
+    End,
+}
+
+impl Ear {
+    async fn hear(&mut self) -> Heard {
+        if let Some(message) = self.kept.take() {
+            return Heard::Message(message);
+        }
+        let next = self.incoming.recv();
+        let heard = if self.is_silent { Ok(next.await) } else { time::timeout(SILENCE, next).await };
+        match heard {
+            Err(_) => {
+                self.is_silent = true;
+                Heard::Change(Incoming::Disturbed)
+            }
+            Ok(Some(message)) if self.is_silent => {
+                self.is_silent = false;
+                self.kept = Some(message);
+                Heard::Change(Incoming::Recovered)
+            }
+            Ok(Some(message)) => Heard::Message(message),
+            Ok(None) => Heard::End,
+        }
+    }
+}
+
 /// Asks for an echo every now and then; also the sign of life that servers and proxies want.
 async fn ping(sender: TunnelEnd) {
     let mut every = time::interval(PING_EVERY);
@@ -249,9 +296,32 @@ const FORGED: Lost = Lost::Violation("a message in the tunnel is not the next on
 /// How often the round trip is measured.
 const PING_EVERY: Duration = Duration::from_secs(2);
 
+/// How long nothing may come: the peer asks for echoes, too, and one message takes a slow line a few seconds.
+const SILENCE: Duration = Duration::from_secs(8);
+
 /// How long closing may take.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// As much as WebRTC's lanes may hold.
 const MAX_QUEUED_MESSAGES: usize = 16_384;
 const MAX_QUEUED_BYTES: usize = 128 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_told_once_and_its_end_too() {
+        let (sender, incoming) = mpsc::channel(4);
+        let mut ear = Ear { incoming, is_silent: false, kept: None };
+        sender.send(vec![1]).await.unwrap();
+        assert!(matches!(ear.hear().await, Heard::Message(message) if message == [1]));
+        assert!(matches!(ear.hear().await, Heard::Change(Incoming::Disturbed)));
+        assert!(time::timeout(10 * SILENCE, ear.hear()).await.is_err(), "silence goes on");
+        sender.send(vec![2]).await.unwrap();
+        assert!(matches!(ear.hear().await, Heard::Change(Incoming::Recovered)));
+        assert!(matches!(ear.hear().await, Heard::Message(message) if message == [2]));
+        drop(sender);
+        assert!(matches!(ear.hear().await, Heard::End));
+    }
+}

@@ -67,6 +67,22 @@ fn where_only_tcp_gets_through_the_servers_websocket_carries_the_same_bytes() {
 }
 
 #[test]
+fn a_relay_that_has_carried_what_it_may_is_replaced_before_the_connection_counts_as_lost() {
+    let mut config = Config { relay: Some(RelayConfig::embedded()), ..Config::default() };
+    config.limits.relay.bytes_per_credential_max = 3 << 20;
+    let (world, server) = (World::new(), TestServer::with(config));
+    let film = world.file("film.mp4", noise(4 << 20, 7));
+    let ask_for = ["--relay", "--retry", "60s", "--server", &server.url()];
+    let sender = world.run(&[&["send", film.to_str().unwrap()], &ask_for[..]].concat());
+    let receiver = world.run(&[&["recv", "--json", "--yes", &sender.code()], &ask_for[..]].concat());
+    let events = receiver.end().expect_exit(0).events();
+    sender.end().expect_exit(0);
+    assert_eq!(world.arrived(), Tree::of(&world.from()));
+    let told = |name: &str| events.iter().any(|event| event["event"] == name);
+    assert!(told("stalled") && !told("reconnecting"), "{events:?}");
+}
+
+#[test]
 fn a_server_without_a_relay_serves_no_relay_only_device() {
     let (world, server) = (World::new(), TestServer::start());
     let film = world.file("film.mp4", noise(1000, 4));

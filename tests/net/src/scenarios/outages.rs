@@ -62,14 +62,14 @@ struct Place {
 
 fn try_many(kind: Outage, count: usize) -> Result<Vec<Result<Duration>>> {
     let internet = Internet::new()?;
-    let _serving = serve(&internet, &[])?;
+    let _serving = serve(&internet, &["--relay", "--relay-allow", Internet::NETWORK])?;
     let (waiting, results) = (Mutex::new(0..count), Mutex::new(Vec::new()));
     let next = || lock(&waiting).next();
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(number) = next() {
-                    let place = Place { is_at_sender: number % 2 == 1, is_at_router: number % 4 >= 2 };
+                    let place = Place { is_at_sender: number % 3 == 1, is_at_router: number % 5 >= 3 };
                     let result = one(&internet, kind, place, number);
                     lock(&results).push(result.with_context(|| format!("number {number}, {place:?}")));
                 }
@@ -81,8 +81,10 @@ fn try_many(kind: Outage, count: usize) -> Result<Vec<Result<Duration>>> {
 
 /// How long a transfer takes to go on after the outage.
 fn one(internet: &Internet, kind: Outage, place: Place, number: usize) -> Result<Duration> {
-    let home = |side: &str| internet.home(&format!("{side}{number}"), Router::Moderate);
-    let (sender, receiver) = (home("s")?, home("r")?);
+    let home = |side: &str, router| internet.home(&format!("{side}{number}"), router);
+    // Every fourth one through the server's WebSocket, where only TCP notices.
+    let router = if number % 4 == 1 { Router::TcpOnly } else { Router::Moderate };
+    let (sender, receiver) = (home("s", Router::Moderate)?, home("r", router)?);
     // Two seconds before it, and some after it.
     let mut film = Film::start([&sender, &receiver], 12, 2)?;
     film.wait_for(3 << 20)?;
