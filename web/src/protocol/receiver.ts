@@ -6,63 +6,40 @@
 
 import { Assembly, type Whole } from "./assembly.ts";
 import { concat, fromUtf8, type Bytes } from "./bytes.ts";
+import { Confirmed } from "./confirmed.ts";
 import { acceptFrames, decodeCtl, encodeCtl, type Ctl, type Hello, type Range, type SkipReason } from "./ctl.ts";
 import { decodeDataFrame } from "./data_frame.ts";
-import { chunkCount, chunkLength, hashOf, type Hash } from "./hash.ts";
+import { chunkLength, hashOf, type Hash } from "./hash.ts";
+import { IncomingOffer } from "./incoming_offer.ts";
 import { Malformed } from "./json.ts";
 import { Ledger } from "./ledger.ts";
 import {
   CHUNK_BYTES,
   CHUNK_RETRIES_MAX,
-  ENTRIES_OPEN_MAX,
   FAREWELL_MAX,
-  OFFER_BYTES_MAX,
-  PROGRESS_INTERVAL,
   STREAM_REPLAY_BYTES,
   WANT_RANGES_MAX,
   WRITE_BACKLOG_BYTES_MAX,
 } from "./limits.ts";
 import { Liveness } from "./liveness.ts";
-import { Offer, type Entry, type EntryKind } from "./offer.ts";
 import { Plan, type PresentChunk } from "./plan.ts";
 import type { Acceptance, ReceiverEvent, ReceiverInput, ReceiverOutput } from "./receiver_io.ts";
+import { chunkBytes, isComplete, Targets, type Target } from "./targets.ts";
 import { broken, TransferError } from "./transfer_error.ts";
 import { Window } from "./window.ts";
 
 /** In `settling` the disk settles after the last entry, in `closing` the sender has the last word. */
 type Phase = "greeting" | "listening" | "deciding" | "receiving" | "settling" | "closing" | "finished";
 
-/** One accepted entry. */
-interface Target {
-  readonly kind: EntryKind;
-  /** `undefined` while a stream has not ended. */
-  size: number | undefined;
-  /** Chunks that are verified on disk. */
-  verified: number;
-  /** Whether any of its data was asked for and it has no final name yet. */
-  open: boolean;
-  retries: number;
-}
-
 export class Receiver {
   #phase: Phase = "greeting";
-  readonly #offer = new Offer();
-  #offerBytes = 0;
-  #pages = 0;
-  readonly #targets = new Map<number, Target>();
-  /** Entries that were accepted and given up; frames about them may still be on their way. */
-  readonly #givenUp = new Set<number>();
-  /** Entries that have neither their final name nor been given up. */
-  #unsettled = 0;
-  #open = 0;
+  readonly #incoming = new IncomingOffer();
+  readonly #targets = new Targets();
   readonly #plan = new Plan();
   readonly #assembly = new Assembly();
   readonly #ledger = new Ledger();
   readonly #window: Window;
-  /** Bytes verified on disk and entries under their final name. */
-  #confirmed = { bytes: 0, entries: 0 };
-  #reported = { bytes: 0, entries: 0 };
-  #reportDue: number;
+  readonly #confirmed: Confirmed;
   readonly #outputs: ReceiverOutput[] = [];
   readonly #liveness: Liveness;
   #closingSince = 0;
@@ -71,7 +48,7 @@ export class Receiver {
   /** Starts a transfer on a channel that both sides have bound to the pairing. */
   constructor(hello: Omit<Hello, "role">, now: number) {
     this.#window = new Window(now);
-    this.#reportDue = now;
+    this.#confirmed = new Confirmed(now);
     this.#liveness = new Liveness(now);
     this.#send({ t: "hello", ...hello, role: "receives" }, now);
   }
@@ -88,16 +65,15 @@ export class Receiver {
       throw error;
     }
     this.#ask(now);
-    if (this.#phase === "receiving" && this.#unsettled === 0) {
+    if (this.#phase === "receiving" && this.#targets.unsettled === 0) {
       this.#phase = "settling";
       this.#outputs.push({ t: "settle" });
     }
   }
 
   pollOutput(now: number): ReceiverOutput {
-    if (this.#outputs.length === 0 && this.#phase === "receiving" && this.#hasNews && now >= this.#reportDue) {
-      this.#tellProgress(now);
-    }
+    const due = this.#phase === "receiving" ? this.#confirmed.due : undefined;
+    if (this.#outputs.length === 0 && due !== undefined && now >= due) this.#tellProgress(now);
     return this.#outputs.shift() ?? { t: "wait", until: this.#deadline };
   }
 
@@ -175,21 +151,15 @@ export class Receiver {
     this.#phase = "listening";
   }
 
-  #listen(frame: { readonly page: number; readonly entries: readonly Entry[]; readonly last: boolean }, length: number): void {
-    this.#offerBytes += length;
-    if (frame.page !== this.#pages) throw broken("`offer` is not allowed at this point");
-    if (this.#offerBytes > OFFER_BYTES_MAX) throw broken("the offer is too long");
-    this.#pages++;
-    const error = this.#offer.extend(frame.entries);
-    if (error) throw broken(`the offer: ${error}`);
-    if (!frame.last) return;
+  #listen(frame: Extract<Ctl, { t: "offer" }>, length: number): void {
+    if (!this.#incoming.take(frame, length)) return;
     this.#phase = "deciding";
-    this.#report({ t: "offered", offer: this.#offer });
+    this.#report({ t: "offered", offer: this.#incoming.offer });
   }
 
   #accept(acceptance: Acceptance, now: number): void {
     if (this.#phase !== "deciding") return;
-    for (const frame of acceptFrames(acceptance.entries, this.#offer.entries.length)) this.#send(frame, now);
+    for (const frame of acceptFrames(acceptance.entries, this.#incoming.offer.entries.length)) this.#send(frame, now);
     this.#phase = "receiving";
     for (const id of acceptance.entries) this.#aim(id, acceptance.present.get(id) ?? []);
     const runs = this.#plan.verifyRuns();
@@ -200,13 +170,11 @@ export class Receiver {
   }
 
   #aim(id: number, present: readonly PresentChunk[]): void {
-    const entry = this.#offer.entry(id);
+    const entry = this.#incoming.offer.entry(id);
     if (!entry) return;
     const { kind } = entry;
     const size = kind === "stream" ? undefined : entry.size;
-    const target: Target = { kind, size, verified: 0, open: false, retries: 0 };
-    this.#targets.set(id, target);
-    this.#unsettled++;
+    const target = this.#targets.add(id, kind, size);
     if (kind !== "dir") this.#ledger.insert(id, size);
     if (kind === "stream") this.#plan.addStream(id);
     else if (kind !== "dir") this.#plan.add(id, entry.size, present);
@@ -297,7 +265,7 @@ export class Receiver {
     }
     this.#ledger.record(entry, 0, hash);
     this.#assembly.written(entry, 0);
-    this.#confirmed = { ...this.#confirmed, bytes: this.#confirmed.bytes + bytes.length };
+    this.#confirmed.addBytes(bytes.length);
     this.#report({ t: "text", entry, text });
     this.#wasCommitted(entry);
   }
@@ -314,7 +282,7 @@ export class Receiver {
     const target = this.#targets.get(entry);
     if (!target) return;
     target.verified++;
-    this.#confirmed = { ...this.#confirmed, bytes: this.#confirmed.bytes + bytes };
+    this.#confirmed.addBytes(bytes);
     if (isComplete(target)) this.#complete(entry, target);
   }
 
@@ -331,10 +299,8 @@ export class Receiver {
   #wasCommitted(entry: number): void {
     const target = this.#targets.get(entry);
     if (!target) return;
-    if (target.open) this.#open--;
-    target.open = false;
-    this.#unsettled--;
-    this.#confirmed = { ...this.#confirmed, entries: this.#confirmed.entries + 1 };
+    this.#targets.settle(target);
+    this.#confirmed.addEntry();
     this.#report({ t: "entry_done", entry, root: this.#ledger.entryRoot(entry) });
   }
 
@@ -345,16 +311,11 @@ export class Receiver {
 
   /** Accepts a late frame about an entry that was given up, and no other. */
   #expectGivenUp(entry: number, frame: string): void {
-    if (!this.#givenUp.has(entry)) throw broken(`\`${frame}\` speaks of something that is not on offer`);
+    if (!this.#targets.wasGivenUp(entry)) throw broken(`\`${frame}\` speaks of something that is not on offer`);
   }
 
   #giveUp(entry: number, reason: SkipReason): boolean {
-    const target = this.#targets.get(entry);
-    if (!target) return false;
-    this.#targets.delete(entry);
-    this.#givenUp.add(entry);
-    if (target.open) this.#open--;
-    this.#unsettled--;
+    if (!this.#targets.giveUp(entry)) return false;
     this.#plan.remove(entry);
     this.#assembly.remove(entry);
     this.#ledger.remove(entry);
@@ -377,15 +338,12 @@ export class Receiver {
       if (nextEntry === undefined) break;
       const target = this.#targets.get(nextEntry);
       const opens = target !== undefined && !target.open;
-      if (this.#assembly.bytes >= WRITE_BACKLOG_BYTES_MAX || (opens && this.#open === ENTRIES_OPEN_MAX)) break;
+      if (this.#assembly.bytes >= WRITE_BACKLOG_BYTES_MAX || (opens && !this.#targets.mayOpen)) break;
       // A sender can repeat only so much of a stream after a reconnect.
       const window = target?.kind === "stream" ? Math.min(this.#window.bytes, STREAM_REPLAY_BYTES) : this.#window.bytes;
       const range = this.#plan.nextRange(Math.max(0, window - outstanding), Math.floor(window / 4));
       if (!range) break;
-      if (opens) {
-        target.open = true;
-        this.#open++;
-      }
+      if (opens) this.#targets.open(target);
       this.#window.requested(outstanding, now);
       ranges.push(range);
     }
@@ -417,20 +375,15 @@ export class Receiver {
     }
   }
 
-  get #hasNews(): boolean {
-    return this.#confirmed.bytes !== this.#reported.bytes || this.#confirmed.entries !== this.#reported.entries;
-  }
-
   #tellProgress(now: number): void {
-    this.#reported = this.#confirmed;
-    this.#reportDue = now + PROGRESS_INTERVAL;
-    this.#send({ t: "progress", ...this.#confirmed }, now);
-    this.#report({ t: "progress", ...this.#confirmed });
+    const amount = this.#confirmed.tell(now);
+    this.#send({ t: "progress", ...amount }, now);
+    this.#report({ t: "progress", ...amount });
   }
 
   get #deadline(): number {
     const { deadline } = this.#liveness;
-    if (this.#phase === "receiving" && this.#hasNews) return Math.min(deadline, this.#reportDue);
+    if (this.#phase === "receiving") return Math.min(deadline, this.#confirmed.due ?? Infinity);
     if (this.#phase === "closing") return Math.min(deadline, this.#closingSince + FAREWELL_MAX);
     return deadline;
   }
@@ -443,14 +396,4 @@ export class Receiver {
   #report(event: ReceiverEvent): void {
     this.#outputs.push({ t: "report", event });
   }
-}
-
-/** The length of a chunk; all chunks of a stream are full ones until its end is known. */
-function chunkBytes(target: Target, chunk: number): number {
-  return target.size === undefined ? CHUNK_BYTES : chunkLength(chunk, target.size);
-}
-
-/** Whether every chunk is verified on disk. */
-function isComplete(target: Target): boolean {
-  return target.size !== undefined && chunkCount(target.size) === target.verified;
 }
