@@ -118,6 +118,8 @@ export class Share {
 
   #lost(id: number, failure: FailureReason): void {
     this.#changeGuest(id, { stage: "failed", failure });
+    // Who comes back with the link goes on where it stopped.
+    if (failure.t === "lost" || (failure.t === "transfer" && failure.reason.t === "silent")) this.#hosting?.giveBack();
   }
 
   get #screen(): ShareScreen | undefined {

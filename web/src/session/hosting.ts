@@ -181,15 +181,32 @@ export class Hosting {
 
   /** Asks anew for what the server forgot. The link stays as it is; a code does not. */
   #lost(room: string): void {
-    if (this.#isOver || !this.#wantsMore) return;
     if (room === roomOfLink(this.#link)) {
       this.#linkRoom = { isOpen: false };
-      this.#say(this.#linkRequest());
     } else {
       this.#code = undefined;
       this.#codeRoom = { isOpen: false };
-      this.#say(this.#codeRequest());
     }
+    this.#reopen();
+  }
+
+  /** Lets another guest come in the place of one that was lost. */
+  giveBack(): void {
+    const wasFull = !this.#wantsMore;
+    this.#paired--;
+    if (!wasFull || this.#isOver) return;
+    // The server lets nobody into a room that is used up.
+    for (const room of [roomOfLink(this.#link), this.#code?.nameplate]) if (room !== undefined) this.#say({ type: "bye", room });
+    this.#linkRoom = { isOpen: false };
+    this.#code = undefined;
+    this.#codeRoom = { isOpen: false };
+    this.#reopen();
+  }
+
+  #reopen(): void {
+    if (this.#isOver || !this.#wantsMore) return;
+    if (!this.#linkRoom.isOpen) this.#say(this.#linkRequest());
+    if (!this.#codeRoom.isOpen) this.#say(this.#codeRequest());
   }
 
   get #wantsMore(): boolean {
@@ -231,7 +248,9 @@ export class Hosting {
     });
     this.#guests.set(cid, { pairing, machine });
     pairing.done.then((peer) => this.#handler.guest(peer), (error: unknown) => {
-      if (pairing.isPaired && error instanceof Failure) this.#handler.guestFailed(error);
+      if (!pairing.isPaired || !(error instanceof Failure)) return;
+      this.#handler.guestFailed(error);
+      this.giveBack();
     }).finally(() => this.#guests.delete(cid));
   }
 

@@ -101,6 +101,28 @@ test("b_116 a connection that breaks is looked for again, and the rest comes wit
   await server.stop();
 });
 
+test("b_116 a receiver that was killed comes back to the page that sends, with the same link", { timeout: 120_000 }, async () => {
+  const server = await serve();
+  const out = join(dir, "killed");
+  mkdirSync(out);
+  const { page, context } = await open(browser, server.local);
+  const { code, link } = await host(page, file);
+  const killed = run(["recv", link, "--yes", "--limit", "4MB", "--json", "-o", out]);
+  await killed.line(/"bytes":[1-9]\d{6,},"event":"progress"/);
+  killed.child.kill("SIGKILL");
+  await page.getByText("connection was lost").waitFor({ timeout: 40_000 });
+  // The link stays, the code does not.
+  await page.waitForFunction((old) => document.querySelector("[data-code]").textContent.replaceAll(" ", "") !== old, code);
+  const receiver = run(["recv", link, "--yes", "--json", "-o", out]);
+  assert.equal(await receiver.exit, 0, receiver.output);
+  const [, kept] = /"event":"resumed","from":(\d+)/.exec(receiver.output);
+  assert.ok(Number(kept) >= 1_000_000, kept);
+  assert.equal(await sha256(join(out, "file.bin")), await sha256(file));
+  await page.getByRole("heading", { name: "Sent" }).waitFor();
+  await context.close();
+  await server.stop();
+});
+
 test("b_116 a page in the background goes on", { timeout: 120_000 }, async () => {
   const server = await serve();
   const throttled = await launch({ isThrottled: true });
