@@ -12,8 +12,8 @@ use tokio::net::lookup_host;
 use crate::api::Settings;
 use crate::error::Error;
 use crate::lan;
-use crate::signaling::{Description, ServerUrl, SignalingError, describe};
-use crate::transport::{Reflections, SocketBuffers, local_ips, look_through};
+use crate::signaling::{Description, Proxies, ServerUrl, SignalingError, describe};
+use crate::transport::{AllocationError, Reflections, RelayProbe, SocketBuffers, local_ips, look_through};
 pub use introduction::{Introduction, RelayTrial};
 
 /// What was found out.
@@ -72,6 +72,18 @@ pub async fn diagnose(settings: &Settings) -> Diagnosis {
     };
     let (multicast, server) = tokio::join!(on_lan, at_server);
     Diagnosis { addresses: local_ips(), multicast, buffers: SocketBuffers::probe(), server }
+}
+
+/// Asks the relay of a server for all that it must refuse: ways into its own network, addresses without a credential, more than its
+/// share. For who runs one.
+///
+/// # Errors
+/// The server is not reached, or has no relay. Within: the relay does not answer.
+pub async fn examine_relay(
+    server: &ServerUrl,
+    proxies: &Proxies,
+) -> Result<Result<Vec<RelayProbe>, AllocationError>, Error> {
+    introduction::examine(&server.clone().through(proxies)).await
 }
 
 async fn of_server(server: ServerUrl) -> ServerDiagnosis {

@@ -30,6 +30,7 @@ pub mod memory;
 mod nat;
 mod quic;
 mod reflection;
+mod relay_check;
 mod socket;
 mod tunnel;
 mod webrtc;
@@ -44,6 +45,7 @@ pub use self::{
     nat::{Nat, Reflections},
     quic::{DataPlane, QuicOffer},
     reflection::look_through,
+    relay_check::{RelayProbe, check_relay},
     tunnel::Tunnel,
     webrtc::{DialEvent, Dialing, SocketBuffers, local_ips},
 };

@@ -290,6 +290,10 @@ pub(crate) struct DoctorArgs {
     #[arg(short, long, value_name = "URL", env = "P2PSHARE_SERVER", hide_env_values = true)]
     pub(crate) server: Option<ServerUrl>,
 
+    /// Test the relay of the server instead, for who runs it: whether it refuses what it must
+    #[arg(long, value_name = "URL")]
+    pub(crate) relay_check: Option<ServerUrl>,
+
     /// Proxy on the way to the server [default: HTTPS_PROXY, ALL_PROXY]
     #[arg(long, value_name = "URL")]
     pub(crate) proxy: Option<Proxy>,

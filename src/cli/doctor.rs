@@ -1,6 +1,7 @@
 //! `p2pshare doctor`: a report on this network, which can be copied whole, and what it means in one sentence.
 
 mod findings;
+mod relay_check;
 mod verdict;
 
 use std::io::Write;
@@ -24,6 +25,16 @@ pub(crate) async fn run(mut args: DoctorArgs) -> Exit {
         Ok(settings) => settings,
         Err(report) => return ui::fail(&report, args.json),
     };
+    if let Some(server) = &args.relay_check {
+        return match relay_check::run(server, &settings).await {
+            Ok(outcome) => {
+                let text = if args.json { untrusted_json(&outcome.json.to_string()) } else { outcome.text };
+                let _ = writeln!(std::io::stdout(), "{text}");
+                outcome.exit
+            }
+            Err(report) => ui::fail(&report, args.json),
+        };
+    }
     if !args.json {
         let _ = writeln!(std::io::stderr(), "testing this network; this takes a few seconds");
     }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::error::Error;
 use crate::signaling::{ServerUrl, Signaling, SignalingError, TunnelPipe, open_tunnel};
-use crate::transport::{AllocationError, IceServer, try_relay};
+use crate::transport::{AllocationError, IceServer, RelayProbe, check_relay, try_relay};
 
 /// What came of it.
 #[derive(Debug)]
@@ -36,22 +36,19 @@ pub struct RelayTrial {
 pub(super) async fn introduce(server: &ServerUrl, has_relay: bool) -> Result<Introduction, Error> {
     let mut host = Signaling::connect(server).await?;
     let asked = Instant::now();
-    host.send(create()).await?;
-    let room =
-        next(
-            server,
-            &mut host,
-            |message| {
-                if let ServerMessage::Created { room, .. } = message { Some(room) } else { None }
-            },
-        );
-    let room = room.await?;
+    let room = open(server, &mut host).await?;
     let round_trip = asked.elapsed();
     let relay = if has_relay { Some(meet(server, &mut host, room).await?) } else { None };
     // The room goes with it.
     host.send(ClientMessage::Bye { room: None }).await?;
     host.close().await;
     Ok(Introduction { round_trip, relay })
+}
+
+async fn open(server: &ServerUrl, host: &mut Signaling) -> Result<RoomId, Error> {
+    host.send(create()).await?;
+    let created = |message| if let ServerMessage::Created { room, .. } = message { Some(room) } else { None };
+    next(server, host, created).await
 }
 
 fn create() -> ClientMessage {
@@ -62,8 +59,16 @@ fn create() -> ClientMessage {
     ClientMessage::Create { v: VERSION_MAX, kind: RoomKind::Link, room, token: None, ttl: Some(ROOM_LIFETIME_S), max }
 }
 
-/// Joins the room as its guest; both then ask for access to the relay, and use it.
+/// Joins the room as its guest; both then use the relay.
 async fn meet(server: &ServerUrl, host: &mut Signaling, room: RoomId) -> Result<RelayTrial, Error> {
+    let [at_host, at_guest] = access_of_both(server, host, room).await?;
+    let over_udp = async { if at_guest.urls.is_empty() { None } else { Some(try_relay(&at_guest).await) } };
+    let (udp, websocket) = tokio::join!(over_udp, try_tunnel(server, &at_host, &at_guest));
+    Ok(RelayTrial { udp, websocket })
+}
+
+/// Joins the room as its guest; both then ask for access to the relay.
+async fn access_of_both(server: &ServerUrl, host: &mut Signaling, room: RoomId) -> Result<[IceServer; 2], Error> {
     let mut guest = Signaling::connect_saying(server, ClientMessage::Join { v: VERSION_MAX, room }).await?;
     guest.send(ClientMessage::Turn { cid: Cid::HOST }).await?;
     let cid =
@@ -71,10 +76,21 @@ async fn meet(server: &ServerUrl, host: &mut Signaling, room: RoomId) -> Result<
     let cid = cid.await?;
     host.send(ClientMessage::Report { cid, what: Outcome::Ok }).await?;
     host.send(ClientMessage::Turn { cid }).await?;
-    let (at_host, at_guest) = (next(server, host, access).await?, next(server, &mut guest, access).await?);
-    let over_udp = async { if at_guest.urls.is_empty() { None } else { Some(try_relay(&at_guest).await) } };
-    let (udp, websocket) = tokio::join!(over_udp, try_tunnel(server, &at_host, &at_guest));
-    Ok(RelayTrial { udp, websocket })
+    Ok([next(server, host, access).await?, next(server, &mut guest, access).await?])
+}
+
+/// Gets access to a server's relay as two devices would, and asks that for what it must refuse.
+///
+/// # Errors
+/// The server is not reached, or has no relay.
+pub(super) async fn examine(server: &ServerUrl) -> Result<Result<Vec<RelayProbe>, AllocationError>, Error> {
+    let mut host = Signaling::connect(server).await?;
+    let room = open(server, &mut host).await?;
+    let access = access_of_both(server, &mut host, room).await?;
+    let probes = check_relay(&access, server.port()).await;
+    host.send(ClientMessage::Bye { room: None }).await?;
+    host.close().await;
+    Ok(probes)
 }
 
 fn access(message: ServerMessage) -> Option<IceServer> {

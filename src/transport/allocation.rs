@@ -33,34 +33,74 @@ pub enum AllocationError {
 /// # Errors
 /// There is no answer, or a refusal.
 pub async fn try_relay(server: &IceServer) -> Result<(), AllocationError> {
-    let url = server.urls.first().map_or("", String::as_str);
-    let address = resolve(url).await?;
-    let any: SocketAddr = if address.is_ipv4() { ([0; 4], 0).into() } else { ([0_u16; 8], 0).into() };
-    let socket = UdpSocket::bind(any).await?;
-    socket.connect(address).await?;
-    let bare =
-        ask(&socket, |id| Writer::new(kind::ALLOCATE, id).attribute(attribute::REQUESTED_TRANSPORT, UDP).finish(None));
-    let refusal = bare.await?;
-    let refusal = Message::parse(&refusal).ok_or(AllocationError::Silent)?;
-    let (Some(realm), Some(nonce)) = (refusal.text(attribute::REALM), refusal.attribute(attribute::NONCE)) else {
-        return Err(AllocationError::Refused(code(&refusal)));
-    };
-    let key = long_term_key(&server.username, realm, &server.credential);
-    let signed = |request: Writer| {
-        let request = request.attribute(attribute::USERNAME, server.username.as_bytes());
-        let request = request.attribute(attribute::REALM, realm.as_bytes()).attribute(attribute::NONCE, nonce);
-        request.finish(Some(&key))
-    };
-    let allocate = |id| signed(Writer::new(kind::ALLOCATE, id).attribute(attribute::REQUESTED_TRANSPORT, UDP));
-    let answer = ask(&socket, allocate).await?;
-    let answer = Message::parse(&answer).ok_or(AllocationError::Silent)?;
-    if answer.kind() != kind::ALLOCATE | kind::SUCCESS {
-        return Err(AllocationError::Refused(code(&answer)));
-    }
-    // It would lapse by itself; a refusal is no matter.
-    let give_back = signed(Writer::new(kind::REFRESH, transaction()).attribute(attribute::LIFETIME, &[0; 4]));
-    let _ = socket.send(&give_back).await;
+    let client = Client::reach(server).await?;
+    client.allocate(server).await?.map_err(AllocationError::Refused)?;
+    client.give_back(server).await;
     Ok(())
+}
+
+/// A socket that a relay knows.
+pub(super) struct Client {
+    socket: UdpSocket,
+    realm: String,
+    nonce: Vec<u8>,
+}
+
+/// What a relay says to a request: the code of its refusal, if it refuses.
+pub(super) type Said = Result<(), u32>;
+
+impl Client {
+    /// Asks a server without a credential, which it refuses with what a credential is to be shown with.
+    pub(super) async fn reach(server: &IceServer) -> Result<Self, AllocationError> {
+        let url = server.urls.first().map_or("", String::as_str);
+        let address = resolve(url).await?;
+        let any: SocketAddr = if address.is_ipv4() { ([0; 4], 0).into() } else { ([0_u16; 8], 0).into() };
+        let socket = UdpSocket::bind(any).await?;
+        socket.connect(address).await?;
+        let bare = |id| Writer::new(kind::ALLOCATE, id).attribute(attribute::REQUESTED_TRANSPORT, UDP).finish(None);
+        let refusal = ask(&socket, bare).await?;
+        let refusal = Message::parse(&refusal).ok_or(AllocationError::Silent)?;
+        let (Some(realm), Some(nonce)) = (refusal.text(attribute::REALM), refusal.attribute(attribute::NONCE)) else {
+            return Err(AllocationError::Refused(code(&refusal)));
+        };
+        let (realm, nonce) = (realm.to_owned(), nonce.to_owned());
+        Ok(Self { socket, realm, nonce })
+    }
+
+    /// The relay's address.
+    pub(super) fn relay(&self) -> io::Result<SocketAddr> {
+        self.socket.peer_addr()
+    }
+
+    /// Asks for a relayed address.
+    pub(super) async fn allocate(&self, server: &IceServer) -> Result<Said, AllocationError> {
+        self.request(server, kind::ALLOCATE, |request| request.attribute(attribute::REQUESTED_TRANSPORT, UDP)).await
+    }
+
+    /// Gives it back. It would lapse by itself, so no answer is waited for.
+    pub(super) async fn give_back(&self, server: &IceServer) {
+        let request = Writer::new(kind::REFRESH, transaction()).attribute(attribute::LIFETIME, &[0; 4]);
+        let _ = self.socket.send(&self.sign(server, request)).await;
+    }
+
+    /// Asks for something with a credential.
+    pub(super) async fn request(
+        &self,
+        server: &IceServer,
+        asked: u16,
+        fill: impl Fn(Writer) -> Writer,
+    ) -> Result<Said, AllocationError> {
+        let answer = ask(&self.socket, |id| self.sign(server, fill(Writer::new(asked, id)))).await?;
+        let answer = Message::parse(&answer).ok_or(AllocationError::Silent)?;
+        Ok(if answer.kind() == asked | kind::SUCCESS { Ok(()) } else { Err(code(&answer)) })
+    }
+
+    fn sign(&self, server: &IceServer, request: Writer) -> Vec<u8> {
+        let key = long_term_key(&server.username, &self.realm, &server.credential);
+        let request = request.attribute(attribute::USERNAME, server.username.as_bytes());
+        let request = request.attribute(attribute::REALM, self.realm.as_bytes());
+        request.attribute(attribute::NONCE, &self.nonce).finish(Some(&key))
+    }
 }
 
 /// Sends a request until it is answered.

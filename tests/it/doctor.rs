@@ -60,3 +60,48 @@ fn the_report_for_people_holds_no_address_of_this_machine() {
     assert_eq!(stdout.matches("127.0.0.1").count(), 1, "{stdout}");
     assert!(stdout.contains("Direct connections should work"), "{stdout}");
 }
+
+/// Examines a server's relay; returns the exit code, and what was asked for and not refused as it should be.
+fn examine(relay: RelayConfig) -> (i32, Vec<String>) {
+    let server = TestServer::with(Config { relay: Some(relay), ..Config::default() });
+    let world = World::new();
+    let command = world.command(&["doctor", "--json", "--relay-check", &server.url()]);
+    let ended = Running::start(command, OnTerminal::Nothing).end();
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{ended:?}"));
+    let probes = report["probes"].as_array().unwrap();
+    assert!(probes.len() > 30, "{report}");
+    let wrong = probes.iter().filter(|probe| probe["right"] == false);
+    (ended.exit, wrong.map(|probe| probe["asked"].as_str().unwrap().to_owned()).collect())
+}
+
+#[test]
+fn b_090_to_b_097_the_own_relay_refuses_all_that_a_relay_must() {
+    assert_eq!(examine(RelayConfig::embedded()), (0, Vec::new()));
+}
+
+#[test]
+fn a_relay_that_leads_into_a_private_network_is_found_out() {
+    let allowed = vec!["10.0.0.0/8".parse().unwrap()];
+    let (exit, wrong) = examine(RelayConfig::Embedded { addresses: Vec::new(), ports: 49152..=65535, allowed });
+    assert_eq!(exit, 1);
+    assert_eq!(
+        wrong,
+        [
+            "a permission for 10.0.0.1",
+            "a channel to 10.0.0.1",
+            "a permission for ::ffff:10.0.0.1",
+            "a channel to ::ffff:10.0.0.1"
+        ]
+    );
+}
+
+#[test]
+fn a_server_without_a_relay_has_none_to_examine() {
+    let (world, server) = (World::new(), TestServer::start());
+    let command = world.command(&["doctor", "--relay-check", &server.url()]);
+    Running::start(command, OnTerminal::Nothing)
+        .end()
+        .expect_exit(10)
+        .expect_says("has no relay")
+        .expect_says("--relay");
+}
