@@ -110,6 +110,7 @@ impl ServeArgs {
             ice_servers: self.ice_server.iter().map(ice_server).collect(),
             udp_listen: (!self.udp_listen.is_empty()).then(|| self.udp_listen.clone()),
             tells_nat_kinds: true,
+            is_inside_device: false,
             relay: self.relay_config()?,
             nameplate_last_digit: None,
             nameplates_elsewhere: Vec::new(),

@@ -58,6 +58,8 @@ pub struct Config {
     pub udp_listen: Option<Vec<SocketAddr>>,
     /// Whether STUN is answered on a second port as well, the next one, so that clients can tell kinds of NAT apart.
     pub tells_nat_kinds: bool,
+    /// Whether the server is inside a device, and its clients are on that device's network.
+    pub is_inside_device: bool,
     /// What is relayed where no direct path works, if anything is.
     pub relay: Option<RelayConfig>,
     /// The digit that all nameplates end in, if they shall.

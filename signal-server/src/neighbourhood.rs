@@ -24,6 +24,18 @@ impl Neighbourhood {
         };
         if is_own { Self::Own } else { Self::Behind(Source::new(address).address()) }
     }
+
+    /// The same for a server inside a device: what reaches that from its own range of addresses is on its network, also where
+    /// networks have public ones.
+    #[must_use]
+    pub fn around(address: IpAddr, own: IpAddr) -> Self {
+        let is_near = match (address.to_canonical(), own.to_canonical()) {
+            (IpAddr::V4(ip), IpAddr::V4(own)) => ip.octets()[..3] == own.octets()[..3],
+            (IpAddr::V6(ip), IpAddr::V6(own)) => ip.segments()[..4] == own.segments()[..4],
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        };
+        if is_near { Self::Own } else { Self::of(address) }
+    }
 }
 
 #[cfg(test)]
@@ -40,6 +52,15 @@ mod tests {
         assert_ne!(of("203.0.113.7"), of("203.0.113.8"));
         assert_eq!(of("2001:db8:0:1::7"), of("2001:db8:0:1:ffff::8"));
         assert_ne!(of("2001:db8:0:1::7"), of("2001:db8:0:2::7"));
+    }
+
+    #[test]
+    fn a_server_inside_a_device_is_among_neighbours_with_public_addresses_too() {
+        let around = |address: &str, own: &str| Neighbourhood::around(address.parse().unwrap(), own.parse().unwrap());
+        assert_eq!(around("203.0.113.7", "203.0.113.200"), Neighbourhood::Own);
+        assert_eq!(around("2001:db8:0:1::7", "2001:db8:0:1::8"), Neighbourhood::Own);
+        assert_eq!(around("203.0.114.7", "203.0.113.200"), of("203.0.114.7"));
+        assert_eq!(around("2001:db8:0:2::7", "2001:db8:0:1::8"), of("2001:db8:0:2::7"));
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub(crate) struct Shared {
 #[derive(Clone)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
+    /// The server's own address, as it was reached.
+    pub(crate) own: SocketAddr,
     pub(crate) ticket: Ticket,
 }
 
@@ -137,7 +139,10 @@ fn upgrade<F: Future<Output = ()> + Send + 'static>(
     let address = client_of(headers, &peer, config);
     // Whoever stands behind a proxy that is not known cannot be told apart from the others behind it.
     let is_masked = headers.contains_key(FORWARDED_FOR) && !config.trusts(peer.address.ip());
-    let neighbourhood = (!is_masked).then(|| Neighbourhood::of(address));
+    let neighbourhood = (!is_masked).then(|| match config.is_inside_device {
+        true => Neighbourhood::around(address, peer.own.ip()),
+        false => Neighbourhood::of(address),
+    });
     let Ok(seat) = shared.hub.connect(Source::new(address), neighbourhood, host_of(headers)) else {
         let retry_after = [(header::RETRY_AFTER, "30")];
         return (StatusCode::TOO_MANY_REQUESTS, retry_after, "too many connections\n").into_response();

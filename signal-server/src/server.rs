@@ -198,7 +198,9 @@ impl Acceptor {
             Ok(place) = self.open.clone().acquire_owned() => {
                 let ticket =
                     Ticket { is_down: self.is_down.clone(), _alive: self.alive.clone(), _place: Arc::new(place) };
-                tokio::spawn(self.clone().serve(stream, Peer { address, ticket }));
+                // A socket that is gone already has none, and will say so when it is read.
+                let own = stream.local_addr().unwrap_or(address);
+                tokio::spawn(self.clone().serve(stream, Peer { address, own, ticket }));
             }
             Ok(place) = self.turned_away.clone().acquire_owned() => {
                 tokio::spawn(turn_away(stream, place, self.limits.close));

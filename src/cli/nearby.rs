@@ -43,7 +43,7 @@ fn list(found: &[Neighbour], is_json: bool) {
         let (device, name) = (&neighbour.device, shown(neighbour, found));
         if is_json {
             let value = json!({"v": 1, "event": "device", "name": device.name.as_str(), "tag": device.tag(),
-                "kind": kind(device.kind), "server": neighbour.server.to_string()});
+                "kind": device.kind, "server": neighbour.server.to_string()});
             untrusted_json(&value.to_string())
         } else {
             format!("{name:<34} {}", kind(device.kind))

@@ -51,7 +51,8 @@ async fn embedded(port: Option<u16>, on_lan: bool) -> Result<Place, Error> {
     let around = if on_lan { Announcer::start(rng().next_u64(), port).await } else { None };
     let (announcer, nameplates_elsewhere) = around.unzip();
     let nameplates_elsewhere = nameplates_elsewhere.unwrap_or_default();
-    let config = Config { nameplate_last_digit: digit, nameplates_elsewhere, ..Config::default() };
+    let is_inside_device = true;
+    let config = Config { is_inside_device, nameplate_last_digit: digit, nameplates_elsewhere, ..Config::default() };
     let server = Server::new(config).map_err(Error::Listen)?;
     let (running, ended) = oneshot::channel::<()>();
     tokio::spawn(server.serve(listeners, async {

@@ -16,6 +16,10 @@ import { Upload } from "./upload.ts";
 import { addItems, itemOfFile, itemOfText, itemsOfDrop, Source, type Item } from "./session/source.ts";
 import { Share } from "./share.ts";
 import type { Screen, ShareSettings, State, Theme } from "./state.ts";
+import { forget, remember } from "./kept.ts";
+import { Neighbours } from "./neighbours.ts";
+import type { Channel } from "./net/channel.ts";
+import type { Device } from "./protocol/nearby.ts";
 import { keepAwake } from "./ui/wake.ts";
 import { findings, verdict } from "./verdict.ts";
 
@@ -32,6 +36,9 @@ export class App {
   #download: Download | undefined;
   #upload: Upload | undefined;
   #share: Share | undefined;
+  readonly neighbours = new Neighbours(this, (peer) => this.#letIn(peer));
+  /** The device that was found by its name alone. */
+  #encounter: Device | undefined;
   #answerPassword: ((password: string) => void) | undefined;
   #answerNumber: ((same: boolean) => void) | undefined;
 
@@ -59,6 +66,7 @@ export class App {
     this.#state = { ...this.#state, ...change };
     keepAwake(this.isBusy);
     this.#draw(this.#state);
+    this.neighbours.follow(this.#state.screen.t === "home");
   }
 
   show(screen: Screen): void {
@@ -86,10 +94,10 @@ export class App {
     this.#upload?.stop();
     this.#share?.stop();
     this.#joining = this.#download = this.#upload = this.#share = undefined;
-    this.#secret = undefined;
+    this.#secret = this.#encounter = undefined;
     forget();
     if (location.pathname !== "/") history.replaceState(null, "", "/");
-    this.update({ screen: HOME, items: [] });
+    this.update({ screen: HOME, items: [], target: undefined });
   }
 
   // ---- Receiving
@@ -137,7 +145,7 @@ export class App {
       },
       askPassword: (left, salt, cost) => this.#askPassword(left, salt, cost),
       confirm: (digits) => this.#confirm(digits),
-    });
+    }, this.#encounter && this.#state.visibility.name);
     this.#joining = joining;
     try {
       const peer = await joining.run();
@@ -152,6 +160,7 @@ export class App {
       } else {
         this.#upload = new Upload(peer, this.#disk, this);
         this.#upload.start();
+        if (this.#encounter) this.sendToInbox();
       }
     } catch (error) {
       guard.failed(joining.isExposed);
@@ -192,10 +201,11 @@ export class App {
   }
 
   #confirm(digits: string): Promise<boolean> {
-    this.show({ t: "verify", digits, isAnswered: false });
+    const other = this.#encounter?.name;
+    this.show({ t: "verify", digits, isAnswered: false, other });
     return new Promise((resolve) => {
       this.#answerNumber = (same) => {
-        this.show({ t: "verify", digits, isAnswered: true });
+        this.show({ t: "verify", digits, isAnswered: true, other });
         resolve(same);
       };
     });
@@ -247,6 +257,7 @@ export class App {
     const { t } = this.#state.screen;
     const items_ = addItems(this.#state.items, items);
     if (t === "home" || t === "inbox") this.update({ items: items_ });
+    if (t === "home" && this.#state.target && items.length > 0) this.sendTo(this.#state.target);
     else if (t === "failed" || t === "received" || t === "sent" || t === "bad_link") {
       this.home();
       this.update({ items: items_ });
@@ -301,6 +312,32 @@ export class App {
     this.update({ items: [] });
   }
 
+  // ---- Nearby
+
+  /** Sends what was chosen to a device of this network; what there is to send is chosen first. */
+  sendTo(device: Device): void {
+    const parsed = parseFragment(device.link);
+    if ("error" in parsed) return;
+    if (this.#state.items.length === 0) {
+      this.aim(device);
+      return;
+    }
+    this.#encounter = device;
+    void this.join({ t: "link", link: parsed.link });
+  }
+
+  /** What is chosen next is for this device; or for nobody in particular. */
+  aim(target: Device | undefined): void {
+    this.update({ target });
+  }
+
+  /** Somebody of this network was let in, and now says what there is. */
+  #letIn(peer: Channel): void {
+    this.show({ t: "joining", step: "connecting" });
+    this.#download = new Download(peer, this.#disk, this, undefined);
+    this.#download.start();
+  }
+
   copied(what: "link" | "code"): void {
     const { screen } = this.#state;
     if (screen.t === "share") this.show({ ...screen, copied: what });
@@ -338,32 +375,6 @@ export async function storeFor(disk: Disk, bytes: number): Promise<StoreKind> {
   if (bytes <= MEMORY_MAX) return "memory";
   const { opfs, idb } = await disk.ask({ t: "probe" });
   return opfs ? "opfs" : idb ? "idb" : "memory";
-}
-
-// A reload shall find the share again although the address no longer names it: the tab itself remembers.
-
-function remember(fragment: string): void {
-  try {
-    sessionStorage.setItem("share", fragment);
-  } catch {
-    // A browser that keeps nothing has to be given the link again.
-  }
-}
-
-export function recall(): string | undefined {
-  try {
-    return sessionStorage.getItem("share") ?? undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function forget(): void {
-  try {
-    sessionStorage.removeItem("share");
-  } catch {
-    // Nothing was kept.
-  }
 }
 
 /** After these the same invitation must not be tried again. */

@@ -1,6 +1,8 @@
 // The start: reads the address, then hands over to the state.
 
-import { App, recall } from "./app.ts";
+import { App } from "./app.ts";
+import { recall } from "./kept.ts";
+import { recallVisibility } from "./session/visibility.ts";
 import type { State, Theme } from "./state.ts";
 import { draw } from "./ui/view.ts";
 
@@ -16,6 +18,9 @@ const app: App = new App(initial(), () => {
     const before = shown;
     shown = app.state.screen.t;
     draw(root, app.state, app);
+    // Whoever knocks is answered first.
+    const sheet = root.querySelector<HTMLElement>(".sheet");
+    if (sheet && !sheet.contains(document.activeElement)) sheet.focus();
     // A new screen is read from its heading.
     if (before !== shown && before !== undefined) root.querySelector<HTMLElement>("main h1[tabindex]")?.focus();
   });
@@ -33,6 +38,11 @@ function initial(): State {
     items: [],
     settings: { password: "", many: false, verify: false },
     isDragging: false,
+    isSeen: document.visibilityState === "visible",
+    devices: [],
+    visibility: recallVisibility(),
+    knock: undefined,
+    target: undefined,
     isInsecure: !isSecureContext,
   };
 }
@@ -89,6 +99,7 @@ function listen(): void {
     if (files.length > 0) app.addFiles(files);
     else app.addText(event.clipboardData.getData("text/plain"));
   });
+  document.addEventListener("visibilitychange", () => app.update({ isSeen: document.visibilityState === "visible" }));
   addEventListener("hashchange", () => {
     const fragment = takeFragment();
     if (fragment !== "") open(fragment);

@@ -6,6 +6,8 @@ import type { CodeError } from "./protocol/code.ts";
 import type { LinkError } from "./protocol/link.ts";
 import type { Entry } from "./protocol/offer.ts";
 import type { StoreKind } from "./disk/messages.ts";
+import type { Visibility } from "./session/visibility.ts";
+import type { Device } from "./protocol/nearby.ts";
 import type { Item } from "./session/source.ts";
 import type { JoinStep } from "./session/joining.ts";
 import type { Finding, Verdict } from "./verdict.ts";
@@ -65,7 +67,7 @@ export type Screen =
       readonly error: "empty" | "too_long" | "control_character" | undefined;
     }
   /** The person compares the short number; on a host for one of its guests. */
-  | { readonly t: "verify"; readonly digits: string; readonly isAnswered: boolean }
+  | { readonly t: "verify"; readonly digits: string; readonly isAnswered: boolean; readonly other: string | undefined }
   | {
       readonly t: "offer";
       readonly from: string;
@@ -121,6 +123,15 @@ export interface State {
   readonly items: readonly Item[];
   readonly settings: ShareSettings;
   readonly isDragging: boolean;
+  /** Whether the page is in sight. */
+  readonly isSeen: boolean;
+  /** Who lets itself be seen on this network; `undefined` where the server cannot tell. */
+  readonly devices: readonly Device[] | undefined;
+  readonly visibility: Visibility;
+  /** Somebody from this network wants to send something. */
+  readonly knock: { readonly from: string; readonly digits: string; readonly isAnswered: boolean } | undefined;
+  /** Whom the things are for that are being chosen. */
+  readonly target: Device | undefined;
   /** Whether the page came over plain http, so that others on the network can change it. */
   readonly isInsecure: boolean;
 }

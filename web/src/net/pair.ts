@@ -20,7 +20,8 @@ export interface PairingHost {
   /** Both sides are proven; the connection follows. */
   paired(): void;
   askPassword(attemptsLeft: number, salt: Bytes, cost: PasswordCost): Promise<StretchedPassword>;
-  confirm(digits: string): Promise<boolean>;
+  /** `from` is what a guest calls itself that nobody expects. */
+  confirm(digits: string, from?: string): Promise<boolean>;
   wrongPassword(attemptsLeft: number): void;
   /** Asks the server for access to its relay; the answer goes to `begin`. */
   askForRelay(): void;
@@ -177,7 +178,7 @@ export class Pairing {
           .then((stretched) => this.feed({ t: "password", stretched }), () => this.cancel());
         break;
       case "show_short_number":
-        void this.#host.confirm(output.digits).then((same) => this.feed({ t: "confirmed", same }));
+        void this.#host.confirm(output.digits, output.from).then((same) => this.feed({ t: "confirmed", same }));
         break;
       case "wrong_password":
         this.#host.wrongPassword(output.attemptsLeft);

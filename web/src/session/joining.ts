@@ -23,12 +23,15 @@ export interface JoinHandler extends Pick<PairingHost, "askPassword" | "confirm"
 export class Joining {
   readonly #secret: GuestSecret;
   readonly #handler: JoinHandler;
+  readonly #name: string | undefined;
   #signaling: Signaling | undefined;
   #pairing: Pairing | undefined;
   #machine: GuestPairing | undefined;
   #isStopped = false;
 
-  constructor(secret: GuestSecret, handler: JoinHandler) {
+  /** `name` is what this side calls itself, where the host does not expect anybody; both then compare a number. */
+  constructor(secret: GuestSecret, handler: JoinHandler, name?: string) {
+    this.#name = name;
     this.#secret = secret;
     this.#handler = handler;
   }
@@ -110,7 +113,7 @@ export class Joining {
 
   #pair(ice: Ice): Pairing {
     this.#handler.step("pairing");
-    const machine = new GuestPairing(this.#secret, { shortNumber: false }, drawEntropy(random), performance.now());
+    const machine = new GuestPairing(this.#secret, { shortNumber: this.#name !== undefined, name: this.#name }, drawEntropy(random), performance.now());
     this.#machine = machine;
     this.#pairing = new Pairing(machine, true, ice, {
       send: (body) => this.#signaling?.say({ type: "to", body }),

@@ -5,6 +5,7 @@ import { shown } from "../protocol/local_name.ts";
 import type { Item } from "../session/source.ts";
 import type { State } from "../state.ts";
 import { h, type Child, type VNode } from "./dom.ts";
+import { nearby } from "./nearby.ts";
 import { button, buttons, icon, value, type Of } from "./parts.ts";
 import { codeErrors, size, words } from "./strings.ts";
 
@@ -32,6 +33,7 @@ export function home(now: Of<"home">, state: State, app: App): Child {
       ),
       h("p", { class: "error", id: "code-error", role: "alert" }, now.codeError ? codeErrors[now.codeError] : ""),
     )),
+    nearby(state, app),
   ];
 }
 

@@ -10,6 +10,7 @@ import { percent, running } from "./progress.ts";
 import { joining, offer, password, question, received } from "./receive.ts";
 import { share } from "./share.ts";
 import { failureText, linkErrors, size, verdictTexts, words } from "./strings.ts";
+import { knocking } from "./nearby.ts";
 import { networkTest } from "./test.ts";
 
 /** Draws the state; called after every change. */
@@ -20,7 +21,8 @@ export function draw(root: Element, state: State, app: App): void {
     h("header", {}, h("a", { class: "brand", href: "/", onclick: (event: Event) => { event.preventDefault(); app.home(); } }, logo(), words.name)),
     h("main", { key: state.screen.t, class: state.isDragging ? "dragging" : "" }, screen(state, app)),
     footer(state, app),
-    h("p", { class: "visually-hidden", "aria-live": "polite" }, spoken(state.screen)),
+    ...[knocking(state, app)].flatMap((sheet) => (typeof sheet === "object" && "tag" in sheet ? [sheet] : [])),
+    h("p", { class: "visually-hidden", "aria-live": "polite" }, spoken(state)),
   ]);
 }
 
@@ -30,7 +32,8 @@ function title(screen: Screen): string {
 }
 
 /** What a screen reader says: steps of ten percent, not every change. */
-function spoken(screen: Screen): string {
+function spoken({ screen, knock }: State): string {
+  if (knock) return words.knock(knock.from === "" ? words.somebody : shown(knock.from));
   switch (screen.t) {
     case "receiving":
     case "sending":
@@ -60,7 +63,7 @@ function screen(state: State, app: App): Child {
     case "password":
       return password(now, app);
     case "verify":
-      return card(words.verifyTitle, question(now.digits, now.isAnswered, app));
+      return card(now.other === undefined ? words.verifyTitle : words.verifyOf(shown(now.other)), question(now.digits, now.isAnswered, app));
     case "offer":
       return offer(now, app);
     case "receiving":

@@ -141,6 +141,37 @@ test("an inbox, from choosing to the end", { timeout: 90_000 }, async () => {
   await context.close();
 });
 
+test("devices of one network, and one that knocks", { timeout: 90_000 }, async () => {
+  const { page, context } = await visit(server.local);
+  await page.getByLabel("Let others on this network see this device").check();
+  await capture(page, "nearby-nobody");
+  const others = [];
+  for (const name of ["Ann", "Ann", "A tablet with quite a long name"]) {
+    const other = await open(browser, server.local);
+    await other.page.getByLabel("Let others on this network see this device").check();
+    await other.page.getByLabel("The name that others see").fill(name);
+    await other.page.getByLabel("The name that others see").press("Tab");
+    await page.getByRole("button", { name: `Send to ${name}` }).nth(name === "Ann" ? others.length : 0).waitFor();
+    others.push(other);
+  }
+  await capture(page, "nearby");
+  await page.getByRole("button", { name: "Send to A tablet" }).click();
+  await page.getByText("Choose what to send to A tablet").waitFor();
+  await capture(page, "nearby-chosen");
+  await page.getByRole("button", { name: "Cancel" }).click();
+  const [ann] = others;
+  await ann.page.locator("#files").setInputFiles(makeFile(join(dir, "for-a-neighbour.txt"), 100));
+  await ann.page.getByRole("button", { name: /^Send to Chrome/ }).click();
+  await page.getByRole("dialog").waitFor();
+  await capture(page, "knock");
+  await page.getByRole("button", { name: "Yes, accept" }).click();
+  await page.getByText("Waiting for the other side").waitFor();
+  await capture(page, "knock-accepted");
+  for (const other of others) await other.context.close();
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await context.close();
+});
+
 test("the test of the network", { timeout: 90_000 }, async () => {
   const relaying = await serve({}, ["--relay"]);
   const { page, context, complaints } = await visit(server.local);

@@ -1,0 +1,165 @@
+// Devices of one network that see each other: pages and terminals, with a server of their own and without.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+import { binary, folder, launch, open, remove, run, serve } from "./harness.mjs";
+
+let browser;
+let server;
+const dir = folder();
+const note = join(dir, "note.txt");
+before(async () => {
+  browser = await launch();
+  server = await serve();
+  writeFileSync(note, "to somebody nearby");
+});
+after(async () => {
+  for (const child of people) child.kill();
+  await browser.close();
+  await server.stop();
+  remove(dir);
+});
+
+const people = [];
+
+/** A person in front of a terminal, which `script` makes; what is typed goes to the program. */
+function person(...args) {
+  const env = { ...process.env, XDG_CONFIG_HOME: "/nonexistent", HOME: homedir(), P2PSHARE_NAME: "ann", P2PSHARE_NO_LAN: "true" };
+  const child = spawn("script", ["-q", "-f", "-e", "-c", [binary, ...args].join(" "), "/dev/null"], { env, stdio: ["pipe", "pipe", "inherit"] });
+  people.push(child);
+  let screen = "";
+  const waiting = new Set();
+  child.stdout.on("data", (bytes) => {
+    screen += bytes;
+    for (const look of waiting) look();
+  });
+  return {
+    exit: new Promise((resolve) => child.on("close", resolve)),
+    type: (line) => child.stdin.write(`${line}\n`),
+    until: (pattern) =>
+      new Promise((resolve, reject) => {
+        const late = setTimeout(() => reject(new Error(`no ${pattern} in:\n${screen}`)), 20_000);
+        const look = () => {
+          const match = pattern.exec(screen);
+          if (!match) return;
+          clearTimeout(late);
+          waiting.delete(look);
+          resolve(match);
+        };
+        waiting.add(look);
+        look();
+      }),
+  };
+}
+
+/** A page that lets itself be seen under a name. */
+async function visible(url, name) {
+  const opened = await open(browser, url);
+  await opened.page.getByLabel("Let others on this network see this device").check();
+  const field = opened.page.getByLabel("The name that others see");
+  await field.fill(name);
+  await field.press("Tab");
+  return opened;
+}
+
+const digits = (page) => page.locator(".big.digits").first().textContent();
+
+/** Takes what was offered and returns it. */
+async function download(page) {
+  const downloading = page.waitForEvent("download", { timeout: 30_000 });
+  await page.getByRole("button", { name: /^Download/ }).click();
+  const path = await (await downloading).path();
+  await page.getByRole("heading", { name: "Received" }).waitFor();
+  return readFileSync(path, "utf8");
+}
+
+test("a page sends to another page by its name", { timeout: 90_000 }, async () => {
+  const bob = await visible(server.local, "Bob's phone");
+  const ann = await visible(server.local, "Ann");
+  await ann.page.locator("#files").setInputFiles(note);
+  await ann.page.getByRole("button", { name: "Send to Bob's phone" }).click();
+  await ann.page.getByRole("heading", { name: "Does Bob's phone show this number?" }).waitFor();
+  await bob.page.getByRole("heading", { name: "Ann wants to send something" }).waitFor();
+  assert.equal(await digits(bob.page), await digits(ann.page));
+  await ann.page.getByRole("button", { name: "Yes, the same" }).click();
+  assert.ok(!(await bob.page.locator("body").textContent()).includes("note.txt"), "its name was told before anybody was let in");
+  await bob.page.getByRole("button", { name: "Yes, accept" }).click();
+  assert.equal(await download(bob.page), "to somebody nearby");
+  await ann.page.getByRole("heading", { name: "Sent" }).waitFor();
+  for (const { complaints, context } of [ann, bob]) {
+    assert.deepEqual(complaints, []);
+    await context.close();
+  }
+});
+
+test("whoever is tapped first is whom the next choice is for, and may say no", { timeout: 90_000 }, async () => {
+  const bob = await visible(server.local, "Bob");
+  const ann = await open(browser, server.local);
+  await ann.page.getByRole("button", { name: "Send to Bob" }).click();
+  await ann.page.getByText("Choose what to send to Bob.").waitFor();
+  await ann.page.locator("#files").setInputFiles(note);
+  await bob.page.getByRole("dialog").waitFor();
+  await bob.page.keyboard.press("Escape");
+  await ann.page.getByRole("heading", { name: "Stopped: the two sides showed different numbers." }).waitFor();
+  await bob.page.getByRole("dialog").waitFor({ state: "detached" });
+  await bob.page.getByText("Have a code?").waitFor();
+  await ann.context.close();
+  await bob.context.close();
+});
+
+test("who is not visible any more is seen by nobody", { timeout: 60_000 }, async () => {
+  const bob = await visible(server.local, "Bob");
+  const ann = await open(browser, server.local);
+  await ann.page.getByRole("button", { name: "Send to Bob" }).waitFor();
+  await bob.page.getByLabel("Let others on this network see this device").uncheck();
+  await ann.page.getByRole("button", { name: "Send to Bob" }).waitFor({ state: "detached" });
+  await bob.page.getByLabel("Let others on this network see this device").check();
+  await ann.page.getByRole("button", { name: "Send to Bob" }).waitFor();
+  await bob.context.close();
+  await ann.page.getByRole("button", { name: "Send to Bob" }).waitFor({ state: "detached" });
+  await ann.context.close();
+});
+
+test("a terminal sends to a page", { timeout: 90_000 }, async () => {
+  const bob = await visible(server.local, "Bea");
+  const listed = run(["nearby", "--json", "--no-lan", "--server", server.local]);
+  assert.equal(await listed.exit, 0, listed.output);
+  const events = listed.output.trim().split("\n").map((line) => JSON.parse(line));
+  const named = events.filter(({ server: at }) => at === server.local).map(({ name, kind }) => ({ name, kind }));
+  assert.deepEqual(named, [{ name: "Bea", kind: "page" }]);
+  const ann = person("send", note, "--to", "bea", "--server", server.local);
+  const [, number] = await ann.until(/Does Bea show the number (\d{3} \d{3})\?/);
+  await bob.page.getByRole("heading", { name: "ann wants to send something" }).waitFor();
+  assert.equal(await digits(bob.page), number);
+  ann.type("y");
+  await bob.page.getByRole("button", { name: "Yes, accept" }).click();
+  assert.equal(await download(bob.page), "to somebody nearby");
+  assert.equal(await ann.exit, 0);
+  await bob.context.close();
+});
+
+test("a page sends to a terminal, at the server inside it", { timeout: 90_000 }, async () => {
+  const to = join(dir, "to");
+  mkdirSync(to);
+  const bob = person("recv", "--nearby", "bob", "-o", to);
+  const [, url] = await bob.until(/open (http:\/\/\S+) in a browser/);
+  const ann = await visible(url, "Ann");
+  await ann.page.locator("#files").setInputFiles(note);
+  await ann.page.getByRole("button", { name: "Send to bob" }).click();
+  const [, number] = await bob.until(/Does Ann show the number (\d{3} \d{3})\?/);
+  await ann.page.getByRole("heading", { name: "Does bob show this number?" }).waitFor();
+  assert.equal(await digits(ann.page), number);
+  bob.type("y");
+  await ann.page.getByRole("button", { name: "Yes, the same" }).click();
+  await bob.until(/Receive note.txt/);
+  bob.type("y");
+  assert.equal(await bob.exit, 0);
+  assert.equal(readFileSync(join(to, "note.txt"), "utf8"), "to somebody nearby");
+  await ann.page.getByRole("heading", { name: "Sent" }).waitFor();
+  await ann.context.close();
+});
