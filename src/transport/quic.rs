@@ -299,11 +299,11 @@ fn header_at(mut header: [u8; DATA_HEADER_BYTES], bytes: usize) -> [u8; DATA_HEA
 }
 
 /// Bytes of a part of a frame for a browser.
-const PART_BYTES: usize = 12 << 10;
+const PART_BYTES: usize = 16 << 10;
 
 /// Bytes that a browser nearby may have to acknowledge when the next part follows: some 34 packets together. Its socket holds
 /// 56, as Linux counts, and what was read may take a quarter of that for a while.
-const FLIGHT_BYTES: usize = 28 << 10;
+const FLIGHT_BYTES: usize = 24 << 10;
 
 /// How long larger frames wait for QUIC. It comes up within a round trip and a half, or not at all.
 const AWAIT_MAX: Duration = Duration::from_secs(1);
