@@ -57,7 +57,7 @@ function person(...args) {
   };
 }
 
-/** A page that lets itself be seen under a name. */
+/** A page that lets itself be seen under a name, another one in each test: those of the last test are seen for a moment longer. */
 async function visible(url, name) {
   const opened = await open(browser, url);
   await opened.page.getByLabel("Let others on this network see this device").check();
@@ -98,10 +98,10 @@ test("a page sends to another page by its name", { timeout: 90_000 }, async () =
 });
 
 test("whoever is tapped first is whom the next choice is for, and may say no", { timeout: 90_000 }, async () => {
-  const bob = await visible(server.local, "Bob");
+  const bob = await visible(server.local, "Ben");
   const ann = await open(browser, server.local);
-  await ann.page.getByRole("button", { name: "Send to Bob" }).click();
-  await ann.page.getByText("Choose what to send to Bob.").waitFor();
+  await ann.page.getByRole("button", { name: "Send to Ben" }).click();
+  await ann.page.getByText("Choose what to send to Ben.").waitFor();
   await ann.page.locator("#files").setInputFiles(note);
   await bob.page.getByRole("dialog").waitFor();
   await bob.page.keyboard.press("Escape");
@@ -113,15 +113,15 @@ test("whoever is tapped first is whom the next choice is for, and may say no", {
 });
 
 test("who is not visible any more is seen by nobody", { timeout: 60_000 }, async () => {
-  const bob = await visible(server.local, "Bob");
+  const bob = await visible(server.local, "Cleo");
   const ann = await open(browser, server.local);
-  await ann.page.getByRole("button", { name: "Send to Bob" }).waitFor();
+  await ann.page.getByRole("button", { name: "Send to Cleo" }).waitFor();
   await bob.page.getByLabel("Let others on this network see this device").uncheck();
-  await ann.page.getByRole("button", { name: "Send to Bob" }).waitFor({ state: "detached" });
+  await ann.page.getByRole("button", { name: "Send to Cleo" }).waitFor({ state: "detached" });
   await bob.page.getByLabel("Let others on this network see this device").check();
-  await ann.page.getByRole("button", { name: "Send to Bob" }).waitFor();
+  await ann.page.getByRole("button", { name: "Send to Cleo" }).waitFor();
   await bob.context.close();
-  await ann.page.getByRole("button", { name: "Send to Bob" }).waitFor({ state: "detached" });
+  await ann.page.getByRole("button", { name: "Send to Cleo" }).waitFor({ state: "detached" });
   await ann.context.close();
 });
 
@@ -130,7 +130,7 @@ test("a terminal sends to a page", { timeout: 90_000 }, async () => {
   const listed = run(["nearby", "--json", "--no-lan", "--server", server.local]);
   assert.equal(await listed.exit, 0, listed.output);
   const events = listed.output.trim().split("\n").map((line) => JSON.parse(line));
-  const named = events.filter(({ server: at }) => at === server.local).map(({ name, kind }) => ({ name, kind }));
+  const named = events.filter(({ server: at, name }) => at === server.local && name === "Bea").map(({ name, kind }) => ({ name, kind }));
   assert.deepEqual(named, [{ name: "Bea", kind: "page" }]);
   const ann = person("send", note, "--to", "bea", "--server", server.local);
   const [, number] = await ann.until(/Does Bea show the number (\d{3} \d{3})\?/);
