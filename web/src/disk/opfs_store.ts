@@ -3,6 +3,7 @@
 // One folder for each file of more than a chunk, named by its key: `data` with the bytes in their places, and `hashes` with 33
 // bytes for each chunk, a 1 and its hash, written after the bytes.
 
+import { random } from "../net/random.ts";
 import { fromHex, hex, type Bytes } from "../protocol/bytes.ts";
 import { chunkCount, type Hash } from "../protocol/hash.ts";
 import { CHUNK_BYTES } from "../protocol/limits.ts";
@@ -109,8 +110,10 @@ export class OpfsStore implements Store {
   static async isUsable(): Promise<boolean> {
     try {
       const folder = await parts();
-      (await openSync(folder, "probe")).close();
-      await folder.removeEntry("probe");
+      // Nobody else tries the same file, in this tab or another: two handles of one file exclude each other.
+      const name = `probe-${hex(random(8))}`;
+      (await openSync(folder, name)).close();
+      await folder.removeEntry(name);
       return true;
     } catch {
       return false;

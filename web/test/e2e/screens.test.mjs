@@ -178,6 +178,7 @@ test("the test of the network", { timeout: 90_000 }, async () => {
   await page.getByRole("link", { name: "Test this network" }).click();
   await page.getByRole("heading", { name: "Direct connections should work" }).waitFor();
   await capture(page, "test");
+  await page.getByText("Kept in the browser's own storage").waitFor();
   await page.goto(`${relaying.local}/test`);
   await page.getByText("Works over UDP and over the WebSocket").waitFor();
   assert.ok((await page.locator(".checks li.bad").count()) === 0, await page.locator("main").textContent());
