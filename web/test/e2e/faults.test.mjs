@@ -123,6 +123,39 @@ test("b_116 a receiver that was killed comes back to the page that sends, with t
   await server.stop();
 });
 
+test("b_116 a page that its browser takes offline goes on", { timeout: 120_000 }, async () => {
+  const server = await serve();
+  const sender = run(["send", "--no-qr", "--limit", "8MB", "--server", server.local, file]);
+  const [link] = await sender.line(/http:\/\/\S+#v1\.\S{43}/);
+  const { page, context } = await open(browser, link);
+  const downloading = page.waitForEvent("download", { timeout: 90_000 });
+  await page.getByRole("button", { name: /^Download/ }).click();
+  await page.waitForFunction(() => (document.querySelector("progress")?.value ?? 0) > 10e6);
+  // The browser takes the server away; what is between the two devices is theirs.
+  await context.setOffline(true);
+  await page.waitForFunction(() => (document.querySelector("progress")?.value ?? 0) > 20e6);
+  await context.setOffline(false);
+  assert.equal(await sha256(await (await downloading).path()), await sha256(file));
+  assert.equal(await sender.exit, 0, sender.output);
+  await context.close();
+  await server.stop();
+});
+
+test("b_116 a page in the background that sends goes on", { timeout: 120_000 }, async () => {
+  const server = await serve();
+  const throttled = await launch({ isThrottled: true });
+  const out = join(dir, "hidden");
+  mkdirSync(out);
+  const { page, context } = await open(throttled, server.local);
+  const { link } = await host(page, file);
+  await (await context.newPage()).bringToFront();
+  const receiver = run(["recv", link, "--yes", "-o", out]);
+  assert.equal(await receiver.exit, 0, receiver.output);
+  assert.equal(await sha256(join(out, "file.bin")), await sha256(file));
+  await throttled.close();
+  await server.stop();
+});
+
 test("b_116 a page in the background goes on", { timeout: 120_000 }, async () => {
   const server = await serve();
   const throttled = await launch({ isThrottled: true });
