@@ -167,6 +167,7 @@ export class App {
       if (this.#joining !== joining) return;
       const reason = reasonOf(error);
       if (!broken || !PASSING.has(reason.t) || performance.now() > broken.until) {
+        if (broken) this.#download?.stop();
         this.fail(reason);
         return;
       }

@@ -24,6 +24,8 @@ export interface Broken {
   readonly offer: string;
   readonly chosen: ReadonlySet<number>;
   readonly until: number;
+  /** The folder that it is written into, if the person chose one. */
+  readonly root: FileSystemDirectoryHandle | undefined;
 }
 
 interface Saved {
@@ -75,12 +77,15 @@ export class Download {
     this.#receiving.done.then(
       () => this.#done(),
       (error: unknown) => {
-        this.#end();
-        if (this.#isOver) return;
         const reason = reasonOf(error);
-        const canContinue = reason.t === "lost" && this.#isTaken && !this.#root && !this.#download && !this.#hasStream;
-        if (canContinue) this.#app.reconnect(this.#brokenOff());
-        else this.#app.fail(reason);
+        const canContinue = !this.#isOver && reason.t === "lost" && this.#isTaken && !this.#download && !this.#hasStream;
+        if (canContinue) {
+          clearInterval(this.#watch);
+          this.#app.reconnect(this.#brokenOff());
+          return;
+        }
+        this.#end();
+        if (!this.#isOver) this.#app.fail(reason);
       },
     );
     this.#receiving.start();
@@ -89,7 +94,8 @@ export class Download {
   #brokenOff(): Broken {
     this.#move({ isDisturbed: true });
     const until = this.#broken?.until ?? 0;
-    return { offer: offerKey(this.#offer), chosen: this.#chosen, until: Math.max(until, performance.now() + LOOKED_FOR) };
+    const later = Math.max(until, performance.now() + LOOKED_FOR);
+    return { offer: offerKey(this.#offer), chosen: this.#chosen, until: later, root: this.#root };
   }
 
   get #hasStream(): boolean {
@@ -139,6 +145,8 @@ export class Download {
     this.#store = await storeFor(this.#disk, this.#hasStream ? Infinity : offer.bytes);
     if (this.#broken?.offer === offerKey(offer)) {
       this.#chosen = this.#broken.chosen;
+      this.#root = this.#broken.root;
+      if (this.#root) this.#store = "folder";
       await this.#take();
       return;
     }
@@ -250,7 +258,7 @@ export class Download {
 
   #place(root: FileSystemDirectoryHandle): Place {
     const folders = [...this.#chosen].filter((id) => this.#offer?.entry(id)?.kind === "dir");
-    return { root, folders: folders.map((id) => this.#names[id] ?? "folder") };
+    return { root, isContinued: root === this.#broken?.root, folders: folders.map((id) => this.#names[id] ?? "folder") };
   }
 
   decline(): void {
@@ -345,7 +353,7 @@ export class Download {
     clearInterval(this.#watch);
     this.#download?.end();
     // What is not whole goes from a chosen folder, and from the downloads.
-    if (this.#root || this.#download) void this.#disk.ask({ t: "close" }).catch(() => undefined);
+    if (this.#root || this.#broken?.root || this.#download) void this.#disk.ask({ t: "close" }).catch(() => undefined);
   }
 }
 

@@ -2,6 +2,7 @@
 // the browser writes beside it until the file is closed.
 
 import type { Bytes } from "../protocol/bytes.ts";
+import type { Hash } from "../protocol/hash.ts";
 import { CHUNK_BYTES } from "../protocol/limits.ts";
 import { numbered } from "../protocol/local_name.ts";
 import type { StoredEntry } from "./messages.ts";
@@ -19,6 +20,8 @@ export class FolderStore implements Store {
   readonly #tops = new Map<string, Promise<string>>();
   readonly #open = new Map<number, Promise<Open>>();
   readonly #done = new Map<number, FileSystemFileHandle>();
+  /** What was written of each file, for a connection that comes back. */
+  readonly #written = new Map<number, Map<number, Hash>>();
 
   constructor(root: FileSystemDirectoryHandle) {
     this.#root = root;
@@ -29,8 +32,8 @@ export class FolderStore implements Store {
     return Promise.resolve(0);
   }
 
-  open(): Promise<readonly []> {
-    return Promise.resolve([]);
+  open(entry: StoredEntry): Promise<readonly (readonly [number, Hash])[]> {
+    return Promise.resolve([...(this.#written.get(entry.id) ?? [])].sort(([a], [b]) => a - b));
   }
 
   /** Makes a folder that may stay empty. */
@@ -38,17 +41,21 @@ export class FolderStore implements Store {
     await this.#folderOf(path.split("/"));
   }
 
-  /** Nothing lies here when a transfer begins, so that nothing is read. */
+  /** Nothing lies here when a transfer begins, and what is being written cannot be read. */
   read(): Promise<Bytes> {
     return Promise.resolve(new Uint8Array());
   }
 
-  async write(entry: StoredEntry, chunk: number, bytes: Bytes): Promise<void> {
+  async write(entry: StoredEntry, chunk: number, bytes: Bytes, hash: Hash): Promise<void> {
+    if (this.#done.has(entry.id)) throw new DOMException("the file is complete", "InvalidStateError");
     const { writable } = await this.#get(entry);
     await writable.write({ type: "write", position: chunk * CHUNK_BYTES, data: bytes });
+    const written = this.#written.get(entry.id) ?? new Map<number, Hash>();
+    this.#written.set(entry.id, written.set(chunk, hash));
   }
 
   async commit(entry: StoredEntry): Promise<void> {
+    if (this.#done.has(entry.id)) return;
     const { writable, handle } = await this.#get(entry);
     await writable.close();
     this.#open.delete(entry.id);
@@ -65,6 +72,7 @@ export class FolderStore implements Store {
   async discard(entry: StoredEntry): Promise<void> {
     const open = await this.#open.get(entry.id)?.catch(() => undefined);
     this.#open.delete(entry.id);
+    this.#written.delete(entry.id);
     await open?.writable.abort();
     await open?.folder.removeEntry(open.handle.name).catch(() => undefined);
   }

@@ -84,7 +84,7 @@ export const words = {
   stores: {
     memory: "Small enough for memory; goes to your downloads when all is there.",
     opfs: "Kept in the browser's own storage while it arrives, then goes to your downloads. Survives a reload.",
-    folder: "Written straight into the folder that you chose. A reload or a lost connection starts over.",
+    folder: "Written straight into the folder that you chose. Survives a lost connection; a reload starts over.",
     stream: "Goes straight to your downloads, as the browser has no room to keep it meanwhile. A reload or a lost connection starts over.",
     idb: "Kept in the browser's database while it arrives, as this page is not on https. Survives a reload.",
   } satisfies Record<StoreKind, string>,

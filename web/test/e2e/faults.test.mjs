@@ -101,6 +101,46 @@ test("b_116 a connection that breaks is looked for again, and the rest comes wit
   await server.stop();
 });
 
+test("b_116 a connection that breaks while a page writes into a folder goes on there", { timeout: 120_000 }, async () => {
+  const server = await serve();
+  const small = makeFile(join(dir, "small.bin"), 100_000);
+  const sender = run(["send", "--no-qr", "--limit", "8MB", "--server", server.local, small, file]);
+  const [link] = await sender.line(/http:\/\/\S+#v1\.\S{43}/);
+  const { page, context } = await open(browser, undefined);
+  await page.addInitScript(() => {
+    globalThis.showDirectoryPicker = async () => (await navigator.storage.getDirectory()).getDirectoryHandle("Picked", { create: true });
+    globalThis.arrived = 0;
+    const { createDataChannel } = RTCPeerConnection.prototype;
+    RTCPeerConnection.prototype.createDataChannel = function (label, init) {
+      const lane = (globalThis.lane = createDataChannel.call(this, label, init));
+      lane.addEventListener("message", ({ data }) => {
+        if (label === "data") globalThis.arrived += data.byteLength;
+      });
+      return lane;
+    };
+  });
+  await page.goto(link);
+  await page.getByRole("button", { name: "Save into a folder…" }).click();
+  await page.waitForFunction(() => (document.querySelector("progress")?.value ?? 0) > 10e6);
+  await page.evaluate(() => globalThis.lane.onclose());
+  await page.getByText("Reconnecting").waitFor();
+  await page.getByText("They are in the folder Picked.").waitFor({ timeout: 90_000 });
+  assert.equal(await sender.exit, 0, sender.output);
+  const found = await page.evaluate(async () => {
+    const list = {};
+    for await (const [name, handle] of (await globalThis.showDirectoryPicker()).entries()) {
+      const bytes = await (await handle.getFile()).arrayBuffer();
+      list[name] = [...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    }
+    return list;
+  });
+  assert.deepEqual(found, { "file.bin": await sha256(file), "small.bin": await sha256(small) });
+  const again = (await page.evaluate(() => globalThis.arrived)) - 40_100_001;
+  assert.ok(again < 10e6, `${again} bytes came twice`);
+  await context.close();
+  await server.stop();
+});
+
 test("b_116 a receiver that was killed comes back to the page that sends, with the same link", { timeout: 120_000 }, async () => {
   const server = await serve();
   const out = join(dir, "killed");
