@@ -12,6 +12,7 @@ use crate::session::{
     look_around,
 };
 use crate::signaling::{Proxies, ServerUrl};
+use crate::storage::acquaintances::Acquaintances;
 use crate::storage::source::Source;
 use crate::transport::TransportConfig;
 
@@ -31,6 +32,8 @@ pub struct Settings {
     pub verify: bool,
     /// Who meets whom, on the side that joins a device that was found by its name alone: it is asked for the short number too.
     pub encounter: Option<Encounter>,
+    /// The devices that are remembered, and whether more are to be.
+    pub acquaintances: Option<Arc<Acquaintances>>,
     /// How long a lost peer is looked for; zero gives up at once.
     pub retry: Duration,
     /// The most bytes a second to move, with all guests together.
@@ -50,6 +53,7 @@ impl Default for Settings {
             password: None,
             verify: false,
             encounter: None,
+            acquaintances: None,
             retry: Duration::from_secs(600),
             limit: None,
             lan: true,

@@ -4,6 +4,7 @@ mod args;
 mod arrived;
 mod config;
 mod desk;
+mod devices;
 mod doctor;
 mod format;
 mod human;
@@ -55,7 +56,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Nearby(args) => args.verbose,
         Command::Doctor(args) => args.verbose,
         Command::Serve(_) => 1,
-        Command::Completions { .. } | Command::Man => 0,
+        Command::Devices(_) | Command::Completions { .. } | Command::Man => 0,
     });
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
@@ -66,6 +67,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Send(args) => send::run(args).await,
             Command::Recv(args) => recv::run(args).await,
             Command::Serve(args) => serve::run(args).await,
+            Command::Devices(args) => devices::run(&args),
             Command::Nearby(args) => nearby::run(args).await,
             Command::Doctor(args) => doctor::run(args).await,
             Command::Completions { shell } => pages::completions(shell),

@@ -3,6 +3,7 @@
 //! Both work with queues rather than futures: requests are submitted without waiting, worker threads touch the disk,
 //! and `next` hands back what was done. Neither decides anything about the transfer.
 
+pub mod acquaintances;
 pub mod pipe;
 pub mod sink;
 pub mod source;

@@ -12,6 +12,7 @@ pub mod code;
 pub mod cpace;
 pub mod ctl;
 pub mod data_frame;
+pub mod device_identity;
 pub mod entry_path;
 pub mod envelope;
 pub mod error;

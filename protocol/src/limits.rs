@@ -220,3 +220,6 @@ pub const KNOCKS_MAX: usize = 5;
 
 /// In how long a time.
 pub const KNOCKS_PERIOD: Duration = Duration::from_secs(60);
+
+/// How many devices are remembered.
+pub const ACQUAINTANCES_MAX: usize = 64;

@@ -28,6 +28,7 @@ use std::time::Instant;
 
 use zeroize::Zeroizing;
 
+use crate::device_identity::DeviceKey;
 use crate::keys::SessionKeys;
 use crate::nearby::DeviceName;
 use crate::peer_message::{FailCode, PeerMessage};
@@ -37,7 +38,7 @@ use crate::short_number::ShortNumber;
 pub use self::entropy::Entropy;
 pub use self::error::{PairingError, Unverified, Violation};
 pub use self::guest::{GuestOptions, GuestPairing};
-pub use self::host::{HostOptions, HostPairing, PasswordGate};
+pub use self::host::{HostDevice, HostOptions, HostPairing, PasswordGate};
 pub use self::secret::{GuestSecret, HostSecret};
 
 mod associated_data;
@@ -87,6 +88,8 @@ pub enum Output {
         /// How many attempts this guest has left.
         attempts_left: u8,
     },
+    /// The other side holds the key of this device, and proved it: the number need not be compared with one that is known.
+    Met(DeviceKey),
     /// Host: what the guest calls itself, before the number that tells who it is.
     Named(DeviceName),
     /// Show this number, ask whether the other side shows the same, and feed `Input::Confirmed`.

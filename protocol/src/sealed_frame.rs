@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base64url;
+use crate::device_identity::DeviceProof;
 use crate::nearby::DeviceName;
 use crate::password::PasswordCost;
 use crate::sdp::Candidate;
@@ -21,6 +22,9 @@ pub enum SealedFrame {
         /// What the guest calls itself, to a host that does not expect anybody.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<DeviceName>,
+        /// The key by which the host may know the guest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device: Option<DeviceProof>,
     },
     /// The host's session description.
     Answer {
@@ -61,7 +65,11 @@ pub enum SealedFrame {
         tag: [u8; 32],
     },
     /// The host asks both sides to compare the short number before anything else.
-    Verify {},
+    Verify {
+        /// The key by which the guest may know the host.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device: Option<DeviceProof>,
+    },
     /// The guest opens the nonce that it committed to.
     Sas {
         /// The nonce.
@@ -133,9 +141,9 @@ mod tests {
         let candidate = Candidate::new(text, Some("0".to_owned()), Some(0)).unwrap();
         let y = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
         for (frame, json) in [
-            (SealedFrame::Offer { sdp: "v=0".into(), verify: false, from: None }, r#"{"t":"offer","sdp":"v=0"}"#.to_owned()),
+            (SealedFrame::Offer { sdp: "v=0".into(), verify: false, from: None, device: None }, r#"{"t":"offer","sdp":"v=0"}"#.to_owned()),
             (
-                SealedFrame::Offer { sdp: "v=0".into(), verify: true, from: "ann".parse().ok() },
+                SealedFrame::Offer { sdp: "v=0".into(), verify: true, from: "ann".parse().ok(), device: None },
                 r#"{"t":"offer","sdp":"v=0","verify":true,"from":"ann"}"#.to_owned(),
             ),
             (
@@ -143,7 +151,7 @@ mod tests {
                 r#"{"t":"cand","candidate":"candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host","sdpMid":"0","sdpMLineIndex":0}"#.to_owned(),
             ),
             (SealedFrame::PwA { y: [1; 32], left: 3 }, format!(r#"{{"t":"pw_a","y":"{y}","left":3}}"#)),
-            (SealedFrame::Verify {}, r#"{"t":"verify"}"#.to_owned()),
+            (SealedFrame::Verify { device: None }, r#"{"t":"verify"}"#.to_owned()),
             (SealedFrame::Sas { n_g: [1; 16] }, format!(r#"{{"t":"sas","n_g":"{}"}}"#, "AQEBAQEBAQEBAQEBAQEBAQ")),
             (SealedFrame::Abort { code: AbortCode::NotConfirmed }, r#"{"t":"abort","code":"not_confirmed"}"#.to_owned()),
         ] {

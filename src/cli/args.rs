@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Recv(RecvArgs),
     /// List the devices that let themselves be seen on this network
     Nearby(NearbyArgs),
+    /// List the devices that are remembered, or forget some
+    Devices(DevicesArgs),
     /// Run a signalling server
     Serve(p2pshare_signal::command::ServeArgs),
     /// Test this network, and say what to do about it
@@ -199,6 +201,10 @@ pub(crate) struct CommonArgs {
     #[arg(long)]
     pub(crate) verify: bool,
 
+    /// Nearby: know the other device again by its key, so that no number need be compared; both sides have to say so
+    #[arg(long)]
+    pub(crate) remember: bool,
+
     /// Move at most this much a second, with all peers together, such as 5MB
     #[arg(long, value_name = "RATE", value_parser = parse_size)]
     pub(crate) limit: Option<NonZeroU64>,
@@ -255,6 +261,17 @@ pub(crate) struct CommonArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE", env = "P2PSHARE_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevicesArgs {
+    /// Forget the devices of this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) forget: Option<String>,
+
+    /// One JSON object for each device on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

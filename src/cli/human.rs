@@ -80,6 +80,8 @@ impl Human {
     pub(crate) fn show(&mut self, event: &Event) {
         match event {
             Event::Shared { code, link } => self.shared(code, link),
+            Event::Recognised(_, name) => self.say(&format!("{name} is known here by its key")),
+            Event::Remembered(_, name) => self.say(&format!("{name} is remembered (`p2pshare devices` lists all)")),
             Event::Visible { name, origin } => self.visible(name, origin),
             Event::SourceNotice(notice) => self.note(&words::source_notice(notice)),
             Event::SinkNotice(peer, notice) => self.note(&self.what(*peer).sink_notice(notice)),

@@ -73,6 +73,8 @@ impl Json {
         Some(match event {
             Event::Shared { code, link } => ("code", json!({"code": code.to_string(), "link": link.to_string()})),
             Event::Visible { name, origin } => ("visible", json!({"name": name.as_str(), "server": origin.as_str()})),
+            Event::Recognised(peer, name) => ("recognised", json!({"peer": peer.0, "name": name.as_str()})),
+            Event::Remembered(peer, name) => ("remembered", json!({"peer": peer.0, "name": name.as_str()})),
             Event::Stage(peer, Stage::Server) => ("waiting", json!({"peer": peer.0})),
             Event::WrongCode { left } => ("auth_failed", json!({"left": left})),
             Event::Named(peer, name) => ("peer", json!({"peer": peer.0, "name": name.to_string()})),

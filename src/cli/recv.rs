@@ -68,7 +68,7 @@ async fn receive(args: &RecvArgs, config: &Config, desk: &mut Desk) -> Result<Ex
     let place = if args.invitation.is_empty() {
         let mut share = setup::share(&args.share, &args.common, desk).await?;
         if let Some(name) = &args.nearby {
-            share.nearby = Some(setup::device_name(name.clone(), config, &args.common)?);
+            share.nearby = Some(setup::device_name(name.clone(), config, &args.common, &mut settings)?);
         }
         Where::Inbox(Box::new(share))
     } else {

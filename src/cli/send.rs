@@ -54,7 +54,7 @@ async fn send(args: SendArgs, config: &Config, desk: &mut Desk) -> Result<Exit, 
             settings.password = secret::to_join(&args.common, desk).await?;
             desk.has_password = settings.password.is_some();
             if is_name(to) {
-                let own = setup::device_name(None, config, &args.common)?;
+                let own = setup::device_name(None, config, &args.common, &mut settings)?;
                 let neighbour = nearby::find(to, &settings, desk).await?;
                 settings.encounter = Some(Encounter { own, other: neighbour.device.name.clone() });
                 Where::To(Invitation::Link(neighbour.link().map_err(|error| Report::of(&Error::Origin(error), None))?))

@@ -11,6 +11,7 @@ use p2pshare_protocol::nearby::DeviceName;
 use super::args::{CommonArgs, ShareArgs};
 use super::config::Config;
 use super::desk::Desk;
+use super::devices;
 use super::human::Manner;
 use super::proxy::proxies;
 use super::report::{Exit, Report};
@@ -37,6 +38,7 @@ pub(crate) fn settings(common: &CommonArgs, config: &Config) -> Result<Settings,
         password: None,
         verify: common.verify,
         encounter: None,
+        acquaintances: None,
         retry: common.retry.unwrap_or(RETRY),
         limit: common.limit,
         lan: !common.no_lan,
@@ -70,7 +72,8 @@ pub(crate) async fn share(args: &ShareArgs, common: &CommonArgs, desk: &mut Desk
     })
 }
 
-/// The name that others on the network are told: the one that was asked for, or else the usual one.
+/// The name that others on the network are told: the one that was asked for, or else the usual one; and whom this device
+/// remembers.
 ///
 /// # Errors
 /// Nobody can be asked whether both sides show the same number, or the usual name is none that can be shown.
@@ -78,8 +81,11 @@ pub(crate) fn device_name(
     wanted: Option<DeviceName>,
     config: &Config,
     common: &CommonArgs,
+    settings: &mut Settings,
 ) -> Result<DeviceName, Report> {
-    if !may_ask(common) {
+    settings.acquaintances = devices::open(common.remember)?;
+    let knows_nobody = settings.acquaintances.as_ref().is_none_or(|all| all.all().is_empty());
+    if !may_ask(common) && knows_nobody {
         let message = "nobody can be asked here whether both sides show the same number, as strangers have to";
         return Err(Report::new(Exit::Usage, message, "Run it on a terminal, or use a code."));
     }

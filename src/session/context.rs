@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use p2pshare_protocol::ctl::{Hello, Role};
+use p2pshare_protocol::device_identity::{DeviceIdentity, DeviceKey};
 use p2pshare_protocol::nearby::DeviceName;
-use p2pshare_protocol::pairing::PairingError;
+use p2pshare_protocol::pairing::{HostDevice, PairingError};
 use p2pshare_protocol::short_number::ShortNumber;
 use p2pshare_protocol::untrusted::Untrusted;
 use tokio::sync::oneshot;
@@ -17,6 +18,7 @@ use super::slot::Slot;
 use super::stop::Stop;
 use crate::api::Settings;
 use crate::error::Error;
+use crate::storage::acquaintances::Acquaintances;
 
 /// Who the session is with, whom it reports to, and when it ends.
 #[derive(Debug, Clone)]
@@ -26,6 +28,10 @@ pub(super) struct Context {
     pub(super) name: String,
     /// What the peer calls itself, where that is known before the number is compared.
     pub(super) other: Option<DeviceName>,
+    /// The key that the peer proved to hold.
+    pub(super) met: Option<DeviceKey>,
+    /// The devices that are remembered.
+    pub(super) acquaintances: Option<Arc<Acquaintances>>,
     pub(super) events: Events,
     pub(super) stop: Stop,
     /// The password that is known beforehand.
@@ -44,6 +50,8 @@ impl Context {
             peer: PeerId(0),
             name,
             other: None,
+            met: None,
+            acquaintances: settings.acquaintances.clone(),
             events,
             stop,
             password,
@@ -108,8 +116,45 @@ impl Context {
     /// Shows the short number and asks whether the other side shows the same.
     pub(super) fn ask_to_verify(&self, number: ShortNumber) -> oneshot::Receiver<bool> {
         let (answer, confirmation) = oneshot::channel();
+        if let Some(name) = self.known() {
+            self.events.report(Event::Recognised(self.peer, name));
+            // Nobody waits for it if the pairing has ended.
+            let _ = answer.send(true);
+            return confirmation;
+        }
         self.events.report(Event::Verify(self.peer, VerifyRequest { number, name: self.other.clone(), answer }));
         confirmation
+    }
+
+    /// The key to show to a device of a name: to one that is remembered, or is going to be. Others do not see it.
+    pub(super) fn own_device(&self, other: &DeviceName) -> Option<DeviceIdentity> {
+        let all = self.acquaintances.as_ref()?;
+        let is_known = || all.all().iter().any(|known| known.name.is_called(other.as_str()));
+        (all.remembers || is_known()).then(|| all.identity().clone())
+    }
+
+    /// The same on the side that is visible: to those that show theirs and are remembered, or are going to be.
+    pub(super) fn host_device(&self) -> Option<HostDevice> {
+        let all = self.acquaintances.as_ref()?;
+        let known = || all.all().into_iter().map(|known| known.key).collect();
+        Some(HostDevice { identity: all.identity().clone(), seen_by: (!all.remembers).then(known) })
+    }
+
+    /// The name under which the peer is remembered, if it is.
+    fn known(&self) -> Option<DeviceName> {
+        self.acquaintances.as_ref()?.name_of(self.met.as_ref()?)
+    }
+
+    /// Remembers the peer, now that the people of both sides have let each other in; if that is wanted.
+    pub(super) fn remember(&self) {
+        let (Some(all), Some(key), Some(name)) = (&self.acquaintances, self.met, &self.other) else { return };
+        if !all.remembers || all.name_of(&key).is_some() {
+            return;
+        }
+        match all.remember(name.clone(), key) {
+            Ok(()) => self.events.report(Event::Remembered(self.peer, name.clone())),
+            Err(error) => tracing::warn!(%error, "the other device is not remembered"),
+        }
     }
 
     pub(super) fn stage(&self, stage: Stage) {

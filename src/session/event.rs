@@ -37,6 +37,10 @@ pub enum Event {
         /// The link, to be sent or shown as a QR code.
         link: Link,
     },
+    /// A device is known by its key, under this name: no number is compared.
+    Recognised(PeerId, DeviceName),
+    /// A device will be known by its key from now on.
+    Remembered(PeerId, DeviceName),
     /// Others on the network see this side.
     Visible {
         /// Under which name.

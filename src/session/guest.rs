@@ -132,6 +132,7 @@ async fn join_once(
         GuestOptions {
             short_number: way.verify || way.encounter.is_some(),
             name: way.encounter.map(|met| met.own.clone()),
+            device: way.encounter.and_then(|met| context.own_device(&met.other)),
         },
         Entropy::generate(&mut rng()),
         now,
@@ -146,6 +147,7 @@ async fn join_once(
         mailbox.close().await;
     }
     let (channel, keys) = finished?;
+    context.remember();
     context.stage(Stage::Connected);
     Ok(Line::new(channel, keys, Way { server, config: Arc::new(config), retry: way.retry }))
 }

@@ -295,6 +295,7 @@ impl<'a> Pairing<'a> {
                 | Output::Paired(_)
                 | Output::AskPassword { .. }
                 | Output::Named(_)
+                | Output::Met(_)
                 | Output::ShowShortNumber(_) => {}
             }
         }
@@ -325,6 +326,7 @@ impl<'a> Pairing<'a> {
                 }
                 Output::WrongPassword { attempts_left } => self.count_wrong_password(attempts_left),
                 Output::Named(name) => self.context.other = Some(name),
+                Output::Met(key) => self.context.met = Some(key),
                 Output::ShowShortNumber(number) => self.confirmation = Some(self.context.ask_to_verify(number)),
                 Output::Wait(deadline) => return Ok(deadline),
             }

@@ -164,7 +164,7 @@ impl Seeker {
         };
         let Some(keys) = self.keys.iter().find(|keys| keys.resume_room() == room) else { return Err(Error::BadServer) };
         let secret = HostSecret::Resume(keys.resume_key().clone());
-        let options = HostOptions { password: None, short_number: false };
+        let options = HostOptions::default();
         let machine = HostPairing::new(&secret, &room, options, Entropy::generate(&mut rng()), now());
         let dialing = Dialing::prepare(&self.config(goal)).await?;
         self.pair(Machine::Host(machine, None), dialing, Mailbox::over(signaling, cid), goal).await

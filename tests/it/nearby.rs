@@ -141,3 +141,50 @@ fn where_nobody_can_compare_a_number_nobody_is_let_in() {
     let ended = world.run(&["recv", "--nearby", "a\u{202e}b", "--server", &url]).end();
     ended.expect_exit(2).expect_says("a name has only characters that can be seen");
 }
+
+#[test]
+fn devices_that_were_remembered_need_no_number_and_an_impostor_does() {
+    let (at_ann, at_bob, at_mallory, server) = (World::new(), World::new(), World::new(), TestServer::start());
+    let [film, sequel] = ["film", "sequel"].map(|name| at_ann.file(name, name).to_str().unwrap().to_owned());
+    let url = server.url();
+    let send = |more: &[&str], on: OnTerminal| {
+        let arguments = [&["send", "--to", "bob", "--server", &url], more].concat();
+        let mut command = at_ann.command(&arguments);
+        command.env("P2PSHARE_NAME", "ann");
+        Running::start(command, on)
+    };
+    let receiver = visible(&at_bob, &server, "bob", &["--yes", "--remember", "--on-exists", "rename"]);
+    let sender = send(&["--remember", &film], OnTerminal::Person);
+    assert_eq!(number(&receiver, "ann"), number(&sender, "bob"));
+    sender.type_line("y");
+    receiver.type_line("y");
+    sender.end().expect_exit(0).expect_says("bob is remembered");
+    receiver.end().expect_exit(0).expect_says("ann is remembered");
+
+    // Nobody is asked anything, and nobody could be.
+    let unattended = &["recv", "--nearby", "bob", "--yes", "--on-exists", "rename", "--server", &url];
+    let receiver = at_bob.run(unattended);
+    receiver.until_says("Visible on this network as bob");
+    send(&[&sequel], OnTerminal::Nothing).end().expect_exit(0).expect_says("bob is known here by its key");
+    receiver.end().expect_exit(0).expect_says("ann is known here by its key");
+    assert_eq!(fs::read_to_string(at_bob.to().join("sequel")).unwrap(), "sequel");
+
+    // The name alone is worth nothing, with a key of its own neither.
+    let impostor = visible(&at_mallory, &server, "bob", &["--remember"]);
+    let sender = send(&[&sequel], OnTerminal::Person);
+    assert_eq!(number(&impostor, "ann"), number(&sender, "bob"));
+    sender.type_line("n");
+    sender.end().expect_exit(4);
+    drop(impostor);
+
+    let listed = at_bob.run(&["devices"]).end().expect_exit(0).stdout;
+    assert!(listed.starts_with("ann  "), "{listed}");
+    at_bob
+        .run(&["devices", "--forget", "carl"])
+        .end()
+        .expect_exit(2)
+        .expect_says("no device called carl is remembered");
+    at_bob.run(&["devices", "--forget", "ann"]).end().expect_exit(0);
+    at_bob.run(&["devices"]).end().expect_exit(0).expect_says("no device is remembered");
+    at_bob.run(unattended).end().expect_exit(2).expect_says("nobody can be asked here");
+}

@@ -12,6 +12,7 @@ use super::error::{PairingError, Unverified, Violation};
 use super::secret::{ExpectedHostKey, GuestSecret};
 use super::{Failure, Input, Outbox, Output};
 use crate::cpace::Exchange;
+use crate::device_identity::DeviceIdentity;
 use crate::keys::{KeySchedule, Mode, Transcript};
 use crate::limits::HANDSHAKE_MAX;
 use crate::nearby::DeviceName;
@@ -32,6 +33,8 @@ pub struct GuestOptions {
     pub short_number: bool,
     /// What this side calls itself, where the host does not expect anybody.
     pub name: Option<DeviceName>,
+    /// The key by which the host may know this side, if it is to.
+    pub device: Option<DeviceIdentity>,
 }
 
 /// One handshake of a guest with a host.
@@ -72,6 +75,7 @@ struct Secret {
     host_key: ExpectedHostKey,
     short_number: bool,
     name: Option<DeviceName>,
+    device: Option<DeviceIdentity>,
     entropy: Entropy,
 }
 
@@ -86,9 +90,9 @@ impl GuestPairing {
     /// Starts a handshake with the host of `room`. It speaks first.
     #[must_use]
     pub fn new(secret: &GuestSecret, room: &RoomId, options: GuestOptions, entropy: Entropy, now: Instant) -> Self {
-        let GuestOptions { short_number, name } = options;
+        let GuestOptions { short_number, name, device } = options;
         let (mode, prs, host_key) = (secret.mode(), secret.prs(), secret.host_key());
-        let secret = Secret { mode, prs, room: room.clone(), host_key, short_number, name, entropy };
+        let secret = Secret { mode, prs, room: room.clone(), host_key, short_number, name, device, entropy };
         let outbox = Outbox { deadline: Some(now + HANDSHAKE_MAX), ..Outbox::default() };
         let guest = Guest { secret, local: LocalCandidates::default(), outbox };
         Self { phase: Phase::Hello, offer: None, proof_sent: false, guest }
@@ -213,8 +217,9 @@ impl GuestPairing {
         let (host, guest) = ((&hello.element, hello.ad.as_slice()), (&element, ad.as_slice()));
         let keys = KeySchedule::new(&Transcript { sid: &hello.sid, ci: &ci, host, guest }, &isk);
         let mut channel = Channel::new(&keys, Role::Guest, &hello.sid);
-        let from = secret.name.clone();
-        let frame = SealedFrame::Offer { sdp: offer.as_str().to_owned(), verify: secret.short_number, from };
+        let (from, sdp) = (secret.name.clone(), offer.as_str().to_owned());
+        let device = secret.device.as_ref().map(|device| device.prove(Role::Guest, keys.th()));
+        let frame = SealedFrame::Offer { sdp, verify: secret.short_number, from, device };
         let sealed = channel.seal(&frame)?;
         let proof = keys.guest_proof();
         self.guest.outbox.send(&PeerMessage::GuestProof(GuestProof { element, ad, proof, sealed }));

@@ -9,6 +9,7 @@ use super::error::{PairingError, Violation};
 use super::secret::HostSecret;
 use super::{Failure, Input, Outbox, Output};
 use crate::cpace::Exchange;
+use crate::device_identity::{DeviceIdentity, DeviceKey};
 use crate::host_identity::HostIdentity;
 use crate::keys::{KeySchedule, Mode, Transcript};
 use crate::limits::HANDSHAKE_MAX;
@@ -30,6 +31,17 @@ pub struct HostOptions {
     pub password: Option<PasswordGate>,
     /// Whether both people compare the short number: by their wish, or because a wrong proof came before.
     pub short_number: bool,
+    /// The key by which guests may know this side, and which of them.
+    pub device: Option<HostDevice>,
+}
+
+/// The key of a host, and who may see it.
+#[derive(Debug, Clone)]
+pub struct HostDevice {
+    /// The key.
+    pub identity: DeviceIdentity,
+    /// The devices that see it; everybody who says which one it is, if absent.
+    pub seen_by: Option<Vec<DeviceKey>>,
 }
 
 /// A share's password, and how often one guest may try it.
@@ -66,6 +78,7 @@ struct Hello {
     room: RoomId,
     identity: Option<HostIdentity>,
     password: Option<PasswordGate>,
+    device: Option<HostDevice>,
     entropy: Entropy,
 }
 
@@ -77,20 +90,21 @@ impl HostPairing {
         let exchange = Exchange::new(Role::Host, &secret.prs(), &mode.ci(room), &sid, &entropy.scalar);
         let mut outbox = Outbox { deadline: Some(now + HANDSHAKE_MAX), ..Outbox::default() };
         outbox.send(&PeerMessage::HostHello(HostHello { sid, element: *exchange.element(), ad: ad.clone() }));
-        let HostOptions { password, short_number } = options;
+        let HostOptions { password, short_number, device } = options;
         let (room, identity) = (room.clone(), secret.identity());
-        let hello = Hello { exchange, sid, ad, mode, room, identity, password, entropy };
+        let hello = Hello { exchange, sid, ad, mode, room, identity, password, device, entropy };
         Self { phase: Phase::Hello(Box::new(hello)), short_number, outbox }
     }
 
     /// Begins with a guest that has got the hello already, which waited for it: what this guest is asked for, and the clock, count
     /// from now.
     pub fn meet(&mut self, options: HostOptions, now: Instant) {
-        let HostOptions { password, short_number } = options;
+        let HostOptions { password, short_number, device } = options;
         self.short_number = short_number;
         self.outbox.deadline = Some(now + HANDSHAKE_MAX);
         if let Phase::Hello(hello) = &mut self.phase {
             hello.password = password;
+            hello.device = device;
         }
     }
 
@@ -223,7 +237,7 @@ impl Hello {
 
     /// Checks the guest's proof and opens its offer.
     fn check(self, message: &GuestProof) -> Result<Opening, PairingError> {
-        let Self { exchange, sid, ad, mode, room, identity, password, entropy } = self;
+        let Self { exchange, sid, ad, mode, room, identity, password, device: own, entropy } = self;
         let commitment = associated_data::parse_guest(&message.ad)?;
         let element = *exchange.element();
         if message.element == element {
@@ -237,11 +251,19 @@ impl Hello {
             return Err(PairingError::WrongCode);
         }
         let mut channel = Channel::new(&keys, Role::Host, &sid);
-        let SealedFrame::Offer { sdp, verify, from } = channel.open(&message.sealed)? else {
+        let SealedFrame::Offer { sdp, verify, from, device } = channel.open(&message.sealed)? else {
             return Err(Violation::Frame.into());
         };
         let offer = Sdp::parse(&sdp, SdpKind::Offer).map_err(Violation::Sdp)?;
+        if device.as_ref().is_some_and(|device| !device.is_valid(Role::Guest, keys.th())) {
+            // Passed on from another handshake by somebody in between.
+            return Err(PairingError::SecurityMismatch);
+        }
+        let met = device.map(|device| device.key);
+        let is_seen =
+            |own: &HostDevice| met.is_some_and(|met| own.seen_by.as_ref().is_none_or(|seen_by| seen_by.contains(&met)));
+        let device = own.filter(is_seen).map(|own| own.identity);
         let auth = identity.map(|identity| identity.prove(keys.th(), &entropy.nonce));
-        Ok(Opening { keys, channel, sid, room, password, commitment, offer, verify, from, auth, entropy })
+        Ok(Opening { keys, channel, sid, room, password, commitment, offer, verify, from, met, device, auth, entropy })
     }
 }

@@ -58,7 +58,7 @@ fn a_hostile_description_never_reaches_the_own_stack() {
         (sdp(SdpKind::Answer), SdpError::Setup),
         ("v=0".to_owned(), SdpError::Media),
     ] {
-        let frame = SealedFrame::Offer { sdp: text, verify: false, from: None };
+        let frame = SealedFrame::Offer { sdp: text, verify: false, from: None, device: None };
         let (pair, _) = attack_host(&frame.to_json(), false);
         assert_eq!(pair.host.error, Some(Violation::Sdp(error).into()));
         assert!(pair.host.remote_description.is_none());
@@ -111,7 +111,7 @@ fn frames_out_of_place_end_the_pairing_at_the_guest() {
 fn a_host_cannot_give_candidates_before_its_answer() {
     let (pair, _) = attack_guest(&SealedFrame::Cand(candidate(1)).to_json(), false);
     assert_eq!(pair.guest.error, Some(Violation::Unexpected.into()));
-    let (mut pair, mut host) = attack_guest(&SealedFrame::Verify {}.to_json(), false);
+    let (mut pair, mut host) = attack_guest(&SealedFrame::Verify { device: None }.to_json(), false);
     host.say(&mut pair.guest, &SealedFrame::Cand(candidate(1)), pair.now);
     assert_eq!(pair.guest.error, Some(Violation::Unexpected.into()));
 }
@@ -197,7 +197,8 @@ fn a_guest_cannot_open_its_nonce_before_the_password() {
     let mut setup = Setup::with_codes("123456", "123456");
     let cost = PasswordCost { memory_kib: 8, passes: 1, lanes: 1 };
     let password = StretchedPassword::stretch("a", [0; 16], cost).unwrap();
-    setup.host = HostOptions { password: Some(PasswordGate { password, attempts: 3 }), short_number: true };
+    setup.host =
+        HostOptions { password: Some(PasswordGate { password, attempts: 3 }), short_number: true, device: None };
     let (mut pair, mut guest) = attack_host_of(setup, &offer());
     guest.say(&mut pair.host, &SealedFrame::Sas { n_g: NONCE }, pair.now);
     assert_eq!(pair.host.error, Some(Violation::Unexpected.into()));
@@ -238,7 +239,7 @@ fn scene(room: &RoomId) -> Scene<'_> {
 }
 
 fn offer() -> Vec<u8> {
-    SealedFrame::Offer { sdp: sdp(SdpKind::Offer), verify: false, from: None }.to_json()
+    SealedFrame::Offer { sdp: sdp(SdpKind::Offer), verify: false, from: None, device: None }.to_json()
 }
 
 fn answer() -> Vec<u8> {
@@ -248,14 +249,14 @@ fn answer() -> Vec<u8> {
 /// One frame of every type.
 fn frames() -> Vec<SealedFrame> {
     vec![
-        SealedFrame::Offer { sdp: sdp(SdpKind::Offer), verify: false, from: None },
+        SealedFrame::Offer { sdp: sdp(SdpKind::Offer), verify: false, from: None, device: None },
         SealedFrame::Answer { sdp: sdp(SdpKind::Answer) },
         SealedFrame::Cand(candidate(1)),
         SealedFrame::Auth { salt: [0; 16], cost: PasswordCost::default() },
         SealedFrame::PwA { y: [1; 32], left: 3 },
         SealedFrame::PwB { y: [1; 32], tag: [2; 32] },
         SealedFrame::PwC { tag: [2; 32] },
-        SealedFrame::Verify {},
+        SealedFrame::Verify { device: None },
         SealedFrame::Sas { n_g: NONCE },
         SealedFrame::IceRestart {},
         SealedFrame::Abort { code: AbortCode::Canceled },

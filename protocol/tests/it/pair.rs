@@ -149,7 +149,7 @@ impl<M: Machine> Side<M> {
                 }
                 Output::AskPassword { attempts_left } => self.passwords_asked.push(attempts_left),
                 Output::WrongPassword { attempts_left } => self.wrong_passwords.push(attempts_left),
-                Output::Named(_) => {}
+                Output::Named(_) | Output::Met(_) => {}
                 Output::ShowShortNumber(number) => assert!(self.short_number.replace(number).is_none()),
                 Output::Paired(keys) => assert!(self.keys.replace(keys).is_none()),
                 Output::Wait(deadline) => {

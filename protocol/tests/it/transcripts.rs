@@ -32,6 +32,7 @@ fn conversations() -> Value {
     password.host = p2pshare_protocol::pairing::HostOptions {
         password: Some(PasswordGate { password: stretched, attempts: 3 }),
         short_number: true,
+        device: None,
     };
     json!({
         "offer": sdp(SdpKind::Offer),

@@ -233,6 +233,7 @@ impl Guest {
         let slot = paired.is_ok().then(|| Arc::new(Slot::take(&self.paired)));
         let (channel, keys) = pairing.finish(paired).await?;
         *reached = Reached::Connection;
+        self.context.remember();
         self.context.slot = slot;
         self.context.stage(Stage::Connected);
         self.work.run(Line::new(channel, keys, self.way.clone()), &mut self.context).await
@@ -255,7 +256,8 @@ impl Guest {
     fn options(&self) -> HostOptions {
         let attempts = self.guard.password_attempts();
         let password = self.password.clone().map(|password| PasswordGate { password, attempts });
-        HostOptions { password, short_number: self.verify || self.guard.is_short_number_due() }
+        let short_number = self.verify || self.guard.is_short_number_due();
+        HostOptions { password, short_number, device: self.context.host_device() }
     }
 }
 

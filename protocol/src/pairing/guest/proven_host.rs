@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Guest;
+use crate::device_identity::DeviceProof;
 use crate::keys::KeySchedule;
 use crate::limits::{HANDSHAKE_MAX, PASSWORD_ATTEMPTS_MAX, PERSON_MAX};
 use crate::pairing::candidates::RemoteCandidates;
@@ -101,7 +102,10 @@ impl ProvenHost {
             (Stage::PasswordProof(_, keys), SealedFrame::PwC { tag }) => {
                 self.take_password_proof(*keys, &tag, now, guest)?
             }
-            (Stage::Next, SealedFrame::Verify {}) => self.show_short_number(now, guest)?,
+            (Stage::Next, SealedFrame::Verify { device }) => {
+                self.meet(device, &mut guest.outbox)?;
+                self.show_short_number(now, guest)?
+            }
             (Stage::Next, SealedFrame::Answer { .. }) if guest.secret.short_number => {
                 return Err(Violation::SkippedShortNumber.into());
             }
@@ -124,7 +128,7 @@ impl ProvenHost {
                 | SealedFrame::PwA { .. }
                 | SealedFrame::PwB { .. }
                 | SealedFrame::PwC { .. }
-                | SealedFrame::Verify {}
+                | SealedFrame::Verify { .. }
                 | SealedFrame::Sas { .. }
                 | SealedFrame::IceRestart {},
             ) => return Err(Violation::Unexpected.into()),
@@ -199,6 +203,16 @@ impl ProvenHost {
         self.keys = keys;
         guest.outbox.deadline = Some(now + HANDSHAKE_MAX);
         Ok(Stage::Next)
+    }
+
+    /// Takes note of which device the host is, if it says so. A proof for another handshake was passed on by somebody in between.
+    fn meet(&self, device: Option<DeviceProof>, outbox: &mut Outbox) -> Result<(), PairingError> {
+        let Some(device) = device else { return Ok(()) };
+        if !device.is_valid(Role::Host, self.keys.th()) {
+            return Err(PairingError::SecurityMismatch);
+        }
+        outbox.push(Output::Met(device.key));
+        Ok(())
     }
 
     fn show_short_number(&mut self, now: Instant, guest: &mut Guest) -> Result<Stage, PairingError> {

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::PasswordGate;
+use crate::device_identity::{DeviceIdentity, DeviceKey};
 use crate::host_identity::HostAuth;
 use crate::keys::KeySchedule;
 use crate::limits::{PASSWORD_ATTEMPTS_MAX, PERSON_MAX};
@@ -31,6 +32,8 @@ pub(super) struct Opening {
     pub(super) offer: Sdp,
     pub(super) verify: bool,
     pub(super) from: Option<DeviceName>,
+    pub(super) met: Option<DeviceKey>,
+    pub(super) device: Option<DeviceIdentity>,
     pub(super) auth: Option<HostAuth>,
     pub(super) entropy: Entropy,
 }
@@ -49,6 +52,10 @@ pub(super) struct ProvenGuest {
     short_number: bool,
     /// What the guest calls itself, until that is told with the short number.
     from: Option<DeviceName>,
+    /// Which device the guest is, until that is told as well.
+    met: Option<DeviceKey>,
+    /// The key that the guest is shown.
+    device: Option<DeviceIdentity>,
     entropy: Entropy,
     /// The host's proof, until it leaves with the first sealed frame.
     proof: Option<Proof>,
@@ -80,7 +87,8 @@ struct Proof {
 
 impl ProvenGuest {
     pub(super) fn new(opening: Opening, short_number: bool) -> Self {
-        let Opening { keys, channel, sid, room, password, commitment, offer, verify, from, auth, entropy } = opening;
+        let Opening { keys, channel, sid, room, password, commitment, offer, verify, from, met, device, auth, entropy } =
+            opening;
         let proof = Proof { proof: keys.host_proof(&entropy.nonce), auth };
         Self {
             keys,
@@ -93,6 +101,8 @@ impl ProvenGuest {
             offer: Some(offer),
             short_number: short_number || verify,
             from,
+            met,
+            device,
             entropy,
             proof: Some(proof),
             guest_nonce: None,
@@ -135,7 +145,7 @@ impl ProvenGuest {
             | SealedFrame::Auth { .. }
             | SealedFrame::PwA { .. }
             | SealedFrame::PwC { .. }
-            | SealedFrame::Verify {}
+            | SealedFrame::Verify { .. }
             | SealedFrame::IceRestart {} => Err(Violation::Unexpected.into()),
         }
     }
@@ -212,7 +222,8 @@ impl ProvenGuest {
     fn go_on(&mut self, now: Instant, outbox: &mut Outbox) -> Result<(), PairingError> {
         if self.short_number {
             outbox.deadline = Some(now + PERSON_MAX);
-            return self.send(&SealedFrame::Verify {}, outbox);
+            let device = self.device.as_ref().map(|device| device.prove(Role::Host, self.keys.th()));
+            return self.send(&SealedFrame::Verify { device }, outbox);
         }
         self.ask_for_answer(outbox);
         Ok(())
@@ -228,6 +239,9 @@ impl ProvenGuest {
         if self.stage == Stage::Nonce {
             self.stage = Stage::Confirmation;
             outbox.deadline = Some(now + PERSON_MAX);
+            if let Some(key) = self.met.take() {
+                outbox.push(Output::Met(key));
+            }
             if let Some(name) = self.from.take() {
                 outbox.push(Output::Named(name));
             }
