@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use p2pshare_protocol::keys::{Connection, Endpoint};
 use p2pshare_protocol::limits::HANDSHAKE_MAX;
-use p2pshare_protocol::pairing::{GuestSecret, HostSecret, Input, PairingError, PasswordGate, Unverified};
+use p2pshare_protocol::pairing::{GuestSecret, HostOptions, HostSecret, Input, PairingError, PasswordGate, Unverified};
 use p2pshare_protocol::password::{PasswordCost, StretchedPassword};
 use p2pshare_protocol::sdp::SdpKind;
 
-use crate::pair::{Pair, Setup, candidate, sdp};
+use crate::pair::{Pair, Setup, candidate, guest_of, sdp};
 
 #[test]
 fn the_right_code_pairs_in_one_and_a_half_round_trips() {
@@ -24,6 +24,25 @@ fn the_right_code_pairs_in_one_and_a_half_round_trips() {
     pair.settle();
     pair.assert_paired();
     assert_eq!((pair.host.deadline, pair.guest.deadline), (None, None));
+}
+
+/// A hello that was left at the server before the guest came.
+#[test]
+fn a_hello_may_wait_for_its_guest_for_an_hour() {
+    let mut pair = Setup::with_codes("123456", "12-3456").start();
+    pair.now += Duration::from_secs(3600);
+    let (secret, room) =
+        (GuestSecret::Code("12-3456".parse().unwrap()), p2pshare_protocol::room::RoomId::parse("12").unwrap());
+    pair.guest = guest_of(&secret, &room, pair.now);
+    pair.host.machine.meet(HostOptions { short_number: true, ..HostOptions::default() }, pair.now);
+    pair.offer();
+    pair.settle();
+    assert_eq!((pair.host.error, pair.guest.error), (None, None));
+    let numbers = (pair.host.short_number, pair.guest.short_number);
+    assert!(
+        numbers.0.is_some() && numbers.0 == numbers.1,
+        "what is asked of the guest was decided when it came: {numbers:?}"
+    );
 }
 
 #[test]

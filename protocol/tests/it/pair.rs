@@ -216,6 +216,12 @@ impl Setup {
     }
 }
 
+/// A guest that begins at this time.
+pub(crate) fn guest_of(secret: &GuestSecret, room: &RoomId, now: Instant) -> Side<GuestPairing> {
+    let entropy = Entropy::generate(&mut SeededRng(2));
+    Side::new(GuestPairing::new(secret, room, GuestOptions::default(), entropy, now), false)
+}
+
 impl Pair {
     /// Hands one message over in each direction. Returns whether there was any.
     pub(crate) fn step(&mut self) -> bool {

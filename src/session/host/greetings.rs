@@ -43,3 +43,33 @@ impl Greetings {
         self.waiting.retain(|room, _| is_open(room));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret() -> (RoomId, HostSecret) {
+        (RoomId::parse("41").unwrap(), HostSecret::Code("41-1234".parse().unwrap()))
+    }
+
+    #[test]
+    fn only_the_guest_that_got_a_greeting_has_begun() {
+        let ((room, secret), mut greetings) = (secret(), Greetings::default());
+        assert!(matches!(greetings.leave(&room, &secret), Some(ClientMessage::Greet { .. })));
+        greetings.was_taken(Cid(1));
+        let mut begun = greetings.begun(Cid(1), &room).expect("the handshake of the greeting");
+        assert!(matches!(begun.poll_output(), Output::Wait(_)), "its hello is said");
+        assert!(greetings.begun(Cid(1), &room).is_none(), "it serves once");
+
+        greetings.leave(&room, &secret);
+        assert!(greetings.begun(Cid(2), &room).is_none(), "nobody was told to have got it");
+    }
+
+    #[test]
+    fn what_waits_in_a_room_that_is_gone_is_forgotten() {
+        let ((room, secret), mut greetings) = (secret(), Greetings::default());
+        greetings.leave(&room, &secret);
+        greetings.keep(|_| false);
+        assert!(greetings.waiting.is_empty());
+    }
+}
