@@ -216,7 +216,8 @@ impl Host<'_> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "what concerns no room is for the guests")]
     async fn handle_message(&mut self, message: ServerMessage, signaling: &Signaling) -> Result<(), Error> {
         match message {
-            ServerMessage::Peer { cid, .. } if !self.wants_more() => {
+            ServerMessage::Peer { cid, room } if !self.wants_more() => {
+                drop(self.greetings.begun(cid, &room));
                 tell(signaling, ClientMessage::Kick { cid, why: Why::Kicked }).await;
             }
             ServerMessage::Greeted { cid } => self.greetings.was_taken(cid),
@@ -325,6 +326,8 @@ impl Host<'_> {
             pause = (pause * 3 / 2).min(RETRY_MAX);
             let Ok(mut signaling) = connected else { continue };
             self.rooms.reattach();
+            // The server has forgotten what was left there.
+            self.greetings = Greetings::default();
             match self.open(&mut signaling).await {
                 Ok(()) => return Ok(Some(signaling)),
                 Err(error) => tracing::debug!(%error, "the rooms did not come back"),

@@ -9,7 +9,8 @@ use p2pshare_protocol::room::RoomId;
 
 use crate::session::random::rng;
 
-/// The handshakes whose first message was left at the server, one a room.
+/// The handshakes whose first message was left at the server, one a room: another is left only once the server has told who got
+/// that one, so that it is always known which of them a guest has.
 #[derive(Default)]
 pub(super) struct Greetings {
     waiting: HashMap<RoomId, HostPairing>,
@@ -18,8 +19,11 @@ pub(super) struct Greetings {
 }
 
 impl Greetings {
-    /// Begins a handshake with the next guest of a room; returns what to leave for it. One that waited there is given up.
+    /// Begins a handshake with the next guest of a room; returns what to leave for it, unless something waits there.
     pub(super) fn leave(&mut self, room: &RoomId, secret: &HostSecret) -> Option<ClientMessage> {
+        if self.waiting.contains_key(room) {
+            return None;
+        }
         let entropy = Entropy::generate(&mut rng());
         let mut machine = HostPairing::new(secret, room, HostOptions::default(), entropy, Instant::now());
         let Output::Send(hello) = machine.poll_output() else { return None };
@@ -34,8 +38,7 @@ impl Greetings {
 
     /// The handshake that has begun with a guest that entered a room, if one has.
     pub(super) fn begun(&mut self, with: Cid, room: &RoomId) -> Option<HostPairing> {
-        let is_greeted = self.greeted.take() == Some(with);
-        self.waiting.remove(room).filter(|_| is_greeted)
+        if self.greeted.take() == Some(with) { self.waiting.remove(room) } else { None }
     }
 
     /// Forgets what waits in rooms that are gone.
@@ -61,8 +64,12 @@ mod tests {
         assert!(matches!(begun.poll_output(), Output::Wait(_)), "its hello is said");
         assert!(greetings.begun(Cid(1), &room).is_none(), "it serves once");
 
-        greetings.leave(&room, &secret);
+        assert!(greetings.leave(&room, &secret).is_some());
         assert!(greetings.begun(Cid(2), &room).is_none(), "nobody was told to have got it");
+        // One that comes meanwhile does not change what the next one gets.
+        assert!(greetings.leave(&room, &secret).is_none(), "one waits already");
+        greetings.was_taken(Cid(3));
+        assert!(greetings.begun(Cid(3), &room).is_some());
     }
 
     #[test]
