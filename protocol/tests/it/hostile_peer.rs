@@ -1,8 +1,10 @@
 //! A peer that knows the code and breaks the rules.
 
+use p2pshare_protocol::device_identity::{DeviceIdentity, DeviceKey};
 use p2pshare_protocol::keys::Mode;
-use p2pshare_protocol::pairing::{HostOptions, Input, PairingError, PasswordGate, Violation};
+use p2pshare_protocol::pairing::{HostDevice, HostOptions, Input, PairingError, PasswordGate, Violation};
 use p2pshare_protocol::password::{PasswordCost, StretchedPassword};
+use p2pshare_protocol::role::Role;
 use p2pshare_protocol::room::RoomId;
 use p2pshare_protocol::sdp::{SdpError, SdpKind};
 use p2pshare_protocol::sealed_frame::{AbortCode, SealedFrame};
@@ -108,6 +110,38 @@ fn frames_out_of_place_end_the_pairing_at_the_guest() {
 }
 
 #[test]
+fn a_devices_proof_of_another_handshake_ends_this_one() {
+    let device = |role| Some(DeviceIdentity::from_seed([1; 32]).prove(role, &[3; 64]));
+    let offer = SealedFrame::Offer { sdp: sdp(SdpKind::Offer), verify: true, from: None, device: device(Role::Guest) };
+    let (pair, _) = attack_host(&offer.to_json(), false);
+    assert_eq!((pair.host.error, pair.host.met), (Some(PairingError::SecurityMismatch), None));
+    let (pair, _) = attack_guest(&SealedFrame::Verify { device: device(Role::Host) }.to_json(), false);
+    assert_eq!((pair.guest.error, pair.guest.met), (Some(PairingError::SecurityMismatch), None));
+    assert!(pair.guest.short_number.is_none());
+}
+
+#[test]
+fn a_host_shows_its_key_only_to_those_that_it_is_for() {
+    let (ann, bob) = (DeviceIdentity::from_seed([1; 32]), DeviceIdentity::from_seed([2; 32]));
+    let key = |device: &DeviceIdentity| device.prove(Role::Host, &[0; 64]).key;
+    let meet = |guest: Option<&DeviceIdentity>, seen_by: Option<Vec<DeviceKey>>| {
+        let mut setup = Setup::with_codes("123456", "123456");
+        setup.host.short_number = true;
+        setup.host.device = Some(HostDevice { identity: bob.clone(), seen_by });
+        setup.guest.device = guest.cloned();
+        let mut pair = setup.start();
+        pair.offer();
+        pair.settle();
+        assert_eq!(pair.host.short_number, pair.guest.short_number);
+        (pair.host.met, pair.guest.met)
+    };
+    assert_eq!(meet(Some(&ann), Some(vec![key(&ann)])), (Some(key(&ann)), Some(key(&bob))));
+    assert_eq!(meet(Some(&ann), None), (Some(key(&ann)), Some(key(&bob))));
+    assert_eq!(meet(Some(&ann), Some(vec![key(&bob)])), (Some(key(&ann)), None), "a stranger");
+    assert_eq!(meet(None, None), (None, None), "somebody who does not say who it is");
+}
+
+#[test]
 fn a_host_cannot_give_candidates_before_its_answer() {
     let (pair, _) = attack_guest(&SealedFrame::Cand(candidate(1)).to_json(), false);
     assert_eq!(pair.guest.error, Some(Violation::Unexpected.into()));
@@ -138,9 +172,7 @@ fn a_host_cannot_exhaust_the_guest_with_the_cost_of_a_password() {
 fn a_host_gets_three_guesses_at_the_guests_password_and_no_more() {
     let cost = PasswordCost { memory_kib: 8, passes: 1, lanes: 1 };
     let (mut pair, mut host) = attack_guest(&SealedFrame::Auth { salt: [0; 16], cost }.to_json(), false);
-    let element =
-        *p2pshare_protocol::cpace::Exchange::new(p2pshare_protocol::role::Role::Host, b"", b"", &[0; 16], &[3; 64])
-            .element();
+    let element = *p2pshare_protocol::cpace::Exchange::new(Role::Host, b"", b"", &[0; 16], &[3; 64]).element();
     for asked in 1..=3 {
         host.say(&mut pair.guest, &SealedFrame::PwA { y: element, left: 255 }, pair.now);
         assert_eq!(pair.guest.passwords_asked.len(), asked);

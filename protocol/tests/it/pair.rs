@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use p2pshare_protocol::code::Code;
+use p2pshare_protocol::device_identity::DeviceKey;
 use p2pshare_protocol::host_identity::HostIdentity;
 use p2pshare_protocol::keys::SessionKeys;
 use p2pshare_protocol::link::Link;
@@ -88,6 +89,7 @@ pub(crate) struct Side<M> {
     pub(crate) remote_description: Option<String>,
     pub(crate) remote_candidates: Vec<String>,
     pub(crate) short_number: Option<ShortNumber>,
+    pub(crate) met: Option<DeviceKey>,
     pub(crate) passwords_asked: Vec<u8>,
     pub(crate) wrong_passwords: Vec<u8>,
     pub(crate) keys: Option<SessionKeys>,
@@ -104,6 +106,7 @@ impl<M: Machine> Side<M> {
             remote_description: None,
             remote_candidates: Vec::new(),
             short_number: None,
+            met: None,
             passwords_asked: Vec::new(),
             wrong_passwords: Vec::new(),
             keys: None,
@@ -149,7 +152,8 @@ impl<M: Machine> Side<M> {
                 }
                 Output::AskPassword { attempts_left } => self.passwords_asked.push(attempts_left),
                 Output::WrongPassword { attempts_left } => self.wrong_passwords.push(attempts_left),
-                Output::Named(_) | Output::Met(_) => {}
+                Output::Named(_) => {}
+                Output::Met(key) => assert!(self.met.replace(key).is_none()),
                 Output::ShowShortNumber(number) => assert!(self.short_number.replace(number).is_none()),
                 Output::Paired(keys) => assert!(self.keys.replace(keys).is_none()),
                 Output::Wait(deadline) => {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use p2pshare_protocol::envelope::{ClientMessage, ErrorCode, ServerMessage};
+use p2pshare_protocol::envelope::{ClientMessage, ErrorCode, RoomKind, ServerMessage};
+use p2pshare_protocol::nearby::{Device, DeviceKind, OpenLink};
 use p2pshare_protocol::room::RoomId;
 use p2pshare_protocol::server_config::{IceServer, ServerConfig, VersionRange};
 use p2pshare_signal::{Config, Rate, RelayConfig};
@@ -121,6 +122,42 @@ async fn b_084_forwarded_addresses_count_only_from_a_trusted_proxy() {
         let answer = answer_to_join(&behind_proxy, &[("x-forwarded-for", forwarded_for)]).await;
         assert_eq!(answer, expected, "{forwarded_for}");
     }
+}
+
+#[tokio::test]
+async fn who_comes_through_a_proxy_that_is_not_known_is_on_no_network_and_through_a_known_one_on_its_own() {
+    let looks = async |server: &TestServer, forwarded_for: &str| {
+        let mut client = server.client_with(&[("x-forwarded-for", forwarded_for)]).await.unwrap();
+        client.say(ClientMessage::Look {}).await;
+        (client.hear().await, client)
+    };
+    let unaware = TestServer::start();
+    let no_nearby = ServerMessage::Error { code: ErrorCode::NoNearby, room: None, retry_after: None };
+    assert_eq!(looks(&unaware, "203.0.113.7").await.0, no_nearby);
+
+    let trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+    let server = TestServer::with(Config { trusted_proxies, ..Config::default() });
+    let mut host = server.client_with(&[("x-forwarded-for", "203.0.113.7")]).await.unwrap();
+    let link = OpenLink::try_from(format!("v1.{}", "A".repeat(43))).unwrap();
+    let room = RoomId::parse(&"a".repeat(32)).unwrap();
+    host.say(ClientMessage::Create {
+        v: 1,
+        kind: RoomKind::Link,
+        room: Some(room.clone()),
+        token: None,
+        ttl: None,
+        max: None,
+    })
+    .await;
+    host.hear().await;
+    let device = Device { room, name: "ann".parse().unwrap(), kind: DeviceKind::Page, link };
+    host.say(ClientMessage::Show(device.clone())).await;
+    // What the host is told after it shows that the server has taken it in.
+    host.say(ClientMessage::Look {}).await;
+    let seen = ServerMessage::Nearby { devices: vec![device] };
+    assert_eq!(host.hear().await, seen);
+    assert_eq!(looks(&server, "203.0.113.7").await.0, seen);
+    assert_eq!(looks(&server, "203.0.113.8").await.0, ServerMessage::Nearby { devices: Vec::new() });
 }
 
 #[tokio::test]
