@@ -1,6 +1,6 @@
 //! An address at which a peer may be reached, as it travels between the two sides.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// An ICE candidate in the form browsers use (`RTCIceCandidateInit`). Comes from the peer as it is; nothing in it has been
 /// checked until [`Dialing::add_candidate`](super::Dialing::add_candidate) does.
@@ -18,6 +18,13 @@ impl Candidate {
     /// A candidate of our single media section.
     pub(super) fn new(candidate: String) -> Self {
         Self { candidate, sdp_mid: Some("0".to_owned()), sdp_m_line_index: Some(0) }
+    }
+
+    /// Its address and port; `None` where it hides behind a name.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        let mut words = self.candidate.split(' ').skip(4);
+        let ip = words.next()?.parse().ok()?;
+        Some(SocketAddr::new(ip, words.next()?.parse().ok()?))
     }
 
     /// Whether the library may be given this: UDP, one component, and an address that can be somebody's. TCP candidates

@@ -172,7 +172,9 @@ impl SharedSocket {
         for index in 0..metas.len() {
             let mut meta = metas[index];
             if !self.sockets.is_known(meta.addr) {
-                meta.len = divert(&mut bufs[index][..meta.len], meta.stride.max(1), is_stun).0;
+                let waits = self.sockets.is_unannounced_relay(meta.addr);
+                let is_check = |datagram: &[u8]| is_stun(datagram) && !(waits && datagram.starts_with(&[0, 1]));
+                meta.len = divert(&mut bufs[index][..meta.len], meta.stride.max(1), is_check).0;
             }
             if meta.len > 0 {
                 keep(bufs, metas, kept, index, meta);

@@ -34,6 +34,7 @@ use super::{
     found::Found,
     inbox::Inbox,
     quic::Role,
+    socket::Sockets,
 };
 
 /// What happens while a connection is being set up.
@@ -62,6 +63,7 @@ pub struct Dialing {
     described: Option<RTCSessionDescription>,
     remote: Remote,
     found: Found,
+    sockets: Arc<Sockets>,
     /// This side's role with QUIC, if that may be used.
     quic: Option<Role>,
 }
@@ -92,6 +94,7 @@ impl Dialing {
             described: None,
             remote: Remote::Unknown(Vec::new()),
             found: Found::default(),
+            sockets: parts.sockets,
             // The host mostly sends, and a client may do that first.
             quic: config.quic.then_some(Role::Client),
         })
@@ -152,7 +155,7 @@ impl Dialing {
     /// Takes an address of the other side, before or after its description. One that is malformed or one too many is
     /// logged and ignored, an empty one means that there are no more.
     pub async fn add_candidate(&mut self, candidate: &Candidate) {
-        self.found.remote(candidate);
+        self.learn(candidate);
         match &mut self.remote {
             Remote::Unknown(waiting) if waiting.len() < MAX_REMOTE_CANDIDATES => waiting.push(candidate.clone()),
             Remote::Described(added) if *added < MAX_REMOTE_CANDIDATES => {
@@ -224,7 +227,7 @@ impl Dialing {
         let (sdp, inline) = description::vet(sdp)?;
         candidates.extend(inline);
         candidates.truncate(MAX_REMOTE_CANDIDATES);
-        candidates.iter().for_each(|candidate| self.found.remote(candidate));
+        candidates.iter().for_each(|candidate| self.learn(candidate));
         self.remote = Remote::Described(candidates.len());
         let description = parse(sdp).map_err(unusable)?;
         self.pc().set_remote_description(description).await.map_err(unusable)?;
@@ -232,6 +235,15 @@ impl Dialing {
             self.apply(candidate).await;
         }
         Ok(())
+    }
+
+    /// Takes note of an address of the other side.
+    fn learn(&mut self, candidate: &Candidate) {
+        self.found.remote(candidate);
+        // An empty one says that there are no more.
+        if !candidate.candidate.is_empty() {
+            self.sockets.note_announced(candidate.address());
+        }
     }
 
     async fn apply(&self, candidate: &Candidate) {

@@ -7,10 +7,10 @@ use std::{
     io::IoSliceMut,
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use noq::udp::{RecvMeta, Transmit};
@@ -37,6 +37,14 @@ impl Route {
     }
 }
 
+/// The addresses of a peer, as it says.
+#[derive(Debug, Default)]
+struct Announced {
+    addresses: Vec<SocketAddr>,
+    /// Whether it has some behind names.
+    has_hidden: bool,
+}
+
 /// What is known of a connection's sockets.
 #[derive(Debug)]
 pub(in crate::transport) struct Sockets {
@@ -50,6 +58,10 @@ pub(in crate::transport) struct Sockets {
     relays: Mutex<Vec<SocketAddr>>,
     /// Where the peer was heard from: it knew the password of the ICE session.
     peers: Mutex<Vec<(IpAddr, u16)>>,
+    /// When the first relay was asked for an address.
+    relayed_since: OnceLock<Instant>,
+    /// What the peer says its addresses are.
+    announced: Mutex<Announced>,
     /// Whether what is sent goes through a relay.
     relayed: AtomicBool,
     route: watch::Sender<Option<Route>>,
@@ -67,6 +79,8 @@ impl Sockets {
             all: Mutex::default(),
             relays: Mutex::default(),
             peers: Mutex::default(),
+            relayed_since: OnceLock::new(),
+            announced: Mutex::default(),
             relayed: AtomicBool::new(false),
             route: watch::Sender::new(None),
             #[cfg(test)]
@@ -158,7 +172,32 @@ impl Sockets {
         });
     }
 
+    /// Takes note of an address that the peer says it has; `None` is one behind a name.
+    pub(in crate::transport) fn note_announced(&self, address: Option<SocketAddr>) {
+        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+        match address {
+            Some(address) if announced.addresses.len() < MAX_PEERS => announced.addresses.push(address),
+            Some(_) => {}
+            None => announced.has_hidden = true,
+        }
+    }
+
+    /// Whether a check came from a relay's machine before the peer's word that it has an address there, which is on its way.
+    /// Taken at once the address would count as the peer's own, and be preferred to those that are.
+    pub(super) fn is_unannounced_relay(&self, from: SocketAddr) -> bool {
+        let is_early = self.relayed_since.get().is_some_and(|since| since.elapsed() < ANNOUNCED_WITHIN);
+        let is_of_relay = || {
+            let relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
+            relays.iter().any(|relay| relay.ip() == from.ip() && *relay != from)
+        };
+        is_early && is_of_relay() && {
+            let announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+            !announced.has_hidden && !announced.addresses.contains(&from)
+        }
+    }
+
     fn note_relay(&self, relay: SocketAddr) {
+        self.relayed_since.get_or_init(Instant::now);
         let mut relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
         if relays.len() < MAX_RELAYS && !relays.contains(&relay) {
             relays.push(relay);
@@ -204,6 +243,9 @@ const MAX_RELAYS: usize = 32;
 
 /// Addresses of the peer that are remembered; it has a few at a time, and new ones when it moves.
 const MAX_PEERS: usize = 64;
+
+/// How long a peer's word about an address at a relay is waited for.
+const ANNOUNCED_WITHIN: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
@@ -254,6 +296,23 @@ mod tests {
             sockets.note_sent(&socket, &transmit(&[1, 1], SocketAddr::new(peer.ip(), port)));
         }
         assert_eq!(sockets.peers.lock().unwrap().len(), MAX_PEERS);
+    }
+
+    #[tokio::test]
+    async fn a_check_from_a_relay_waits_for_the_peers_word_that_it_is_there() {
+        let sockets = Sockets::new();
+        let socket =
+            SharedSocket::new(std::net::UdpSocket::bind("127.0.0.1:0").unwrap(), Arc::clone(&sockets)).unwrap();
+        let (relay, relayed, peer) = (address("192.0.2.9:3478"), address("192.0.2.9:50000"), address("192.0.2.1:1"));
+        assert!(!sockets.is_unannounced_relay(relayed), "no relay is known");
+        sockets.note_sent(&socket, &transmit(&[0, 3, 0], relay));
+        assert!(sockets.is_unannounced_relay(relayed));
+        assert!(!sockets.is_unannounced_relay(relay) && !sockets.is_unannounced_relay(peer));
+        sockets.note_announced(Some(relayed));
+        assert!(!sockets.is_unannounced_relay(relayed));
+        assert!(sockets.is_unannounced_relay(address("192.0.2.9:50001")));
+        sockets.note_announced(None);
+        assert!(!sockets.is_unannounced_relay(address("192.0.2.9:50001")), "it may be the one behind the name");
     }
 
     #[tokio::test]

@@ -41,6 +41,7 @@ pub(super) struct Parts {
     pub(super) inbox: Inbox,
     pub(super) opened: Arc<OnceLock<Opened>>,
     pub(super) buffers: SocketBuffers,
+    pub(super) sockets: Arc<Sockets>,
 }
 
 /// What is known once both lanes are open.
@@ -79,7 +80,7 @@ pub(super) async fn start(config: &TransportConfig) -> Result<Parts, TransportEr
     let ending = Ending::new();
     let (messages, inbox) = inbox(MAX_QUEUED_MESSAGES, MAX_QUEUED_BYTES);
     let data_lane = Lane::new(Arc::clone(&lanes.data), ending.clone());
-    let plane = Plane::new(data_lane, sockets, messages.clone(), ending.clone());
+    let plane = Plane::new(data_lane, Arc::clone(&sockets), messages.clone(), ending.clone());
     let reader = |lane: &Arc<dyn DataChannel>, plane| {
         let reader = Reader { plane, messages: messages.clone(), notes: notes_sender.clone(), ending: ending.clone() };
         tokio::spawn(reader.run(Arc::clone(lane)))
@@ -105,7 +106,7 @@ pub(super) async fn start(config: &TransportConfig) -> Result<Parts, TransportEr
         disturbed: false,
     };
     let guard = Guard::new(pc, lanes, plane, ending, tokio::spawn(keeper.run()));
-    Ok(Parts { guard, events, inbox, opened, buffers })
+    Ok(Parts { guard, events, inbox, opened, buffers, sockets })
 }
 
 /// Makes the two lanes with numbers both sides know, which saves a round trip.
