@@ -1,31 +1,34 @@
 //! What a hostile server can do to a message, and transfers in which it does.
 
 use crate::harness::proxy::Fate;
-use crate::harness::{Ended, Passing, Proxy, TestServer, Tree, Way, World};
+use crate::harness::{Ended, Passing, Proxy, Running, TestServer, Tree, Way, World};
 
 /// A transfer through a server with this hook. Nothing is written, and no side ends well. Returns how the receiver ended.
 #[track_caller]
 pub(super) fn attacked(hook: impl FnMut(Passing) -> Fate + Send + 'static) -> Ended {
-    attack(hook).1
+    let (sender, receiver) = attack(hook);
+    // Only a guest that was proven ends the share with it.
+    sender.terminate().expect_one_of(&[5, 10, 143]);
+    receiver
 }
 
 /// The same, and it is the sender that refuses. The receiver learns why, or finds nobody any more if it does not in time.
 #[track_caller]
 pub(super) fn host_notices(hook: impl FnMut(Passing) -> Fate + Send + 'static) {
     let (sender, receiver) = attack(hook);
-    sender.expect_exit(5).expect_says("SECURITY: the other side broke the protocol");
+    sender.end().expect_exit(5).expect_says("SECURITY: the other side broke the protocol");
     receiver.expect_one_of(&[5, 10]);
 }
 
+/// The same; the sender is left to itself.
 #[track_caller]
-pub(super) fn attack(hook: impl FnMut(Passing) -> Fate + Send + 'static) -> (Ended, Ended) {
+pub(super) fn attack(hook: impl FnMut(Passing) -> Fate + Send + 'static) -> (Running, Ended) {
     let (world, server) = (World::new(), TestServer::start());
     let proxy = Proxy::start(server.address, hook);
     let sender = world.send(&proxy.url(), &[&world.file("film", "content")]);
     let receiver = world.recv(&proxy.url(), &sender.code()).end();
     world.expect_no_trace();
-    // Only a guest that was proven ends the share with it.
-    (sender.terminate().expect_one_of(&[5, 10, 143]), receiver)
+    (sender, receiver)
 }
 
 /// Two transfers from one sender, the first left alone: in the second a message is replaced by the same of the first.
