@@ -13,7 +13,9 @@ use std::process::{Command, Stdio};
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-env-changed={DIST}");
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo names a folder for what is built")?);
-    let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web");
+    // Not `env!`: a build script that was compiled in another checkout is taken again where both share a target folder.
+    let manifest = env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo names the folder of the crate")?;
+    let web = Path::new(&manifest).join("../web");
     for source in SOURCES {
         println!("cargo:rerun-if-changed={}", web.join(source).display());
     }
