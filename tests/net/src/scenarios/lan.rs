@@ -29,22 +29,38 @@ fn found_by_code(addresses: [&str; 2], link_begins: &str) -> Result<()> {
 /// Both senders have one nameplate; which of them the receiver hears of first is up to the network.
 pub(super) fn one_nameplate_twice() -> Result<()> {
     let lab = Lab::new()?;
-    let switch = lab.machine("switch")?;
-    switch.ip("link add bridge type bridge")?;
-    switch.ip("link set bridge up")?;
-    let plug = |name: &str, number: usize| -> Result<Machine> {
-        let plugged = machine(&lab, name)?;
-        lab.cable([(&plugged, &format!("10.77.1.{number}/24")), (&switch, &format!("10.78.{number}.1/32"))])?;
-        switch.ip(&format!("link set to-{name} master bridge"))?;
+    let switch = Switch::new(&lab)?;
+    let receiver = switch.plug("receiver", 9)?;
+    let _other = Share::start(&switch.plug("one", 1)?, &["--code", "70-123456"])?;
+    Share::start(&switch.plug("two", 2)?, &["--code", "70-654321"])?.fetch(&receiver)
+}
+
+/// Joins machines to one network, which leads nowhere.
+pub(super) struct Switch<'a> {
+    lab: &'a Lab,
+    bridge: Machine,
+}
+
+impl<'a> Switch<'a> {
+    pub(super) fn new(lab: &'a Lab) -> Result<Self> {
+        let bridge = lab.machine("switch")?;
+        bridge.ip("link add bridge type bridge")?;
+        bridge.ip("link set bridge up")?;
+        Ok(Self { lab, bridge })
+    }
+
+    /// A new machine with the address of this number.
+    pub(super) fn plug(&self, name: &str, number: usize) -> Result<Machine> {
+        let plugged = machine(self.lab, name)?;
+        let ends = [format!("10.77.1.{number}/24"), format!("10.78.{number}.1/32")];
+        self.lab.cable([(&plugged, &ends[0]), (&self.bridge, &ends[1])])?;
+        self.bridge.ip(&format!("link set to-{name} master bridge"))?;
         Ok(plugged)
-    };
-    let receiver = plug("receiver", 9)?;
-    let _other = Share::start(&plug("one", 1)?, &["--code", "70-123456"])?;
-    Share::start(&plug("two", 2)?, &["--code", "70-654321"])?.fetch(&receiver)
+    }
 }
 
 /// A machine whose IPv6 addresses are in use at once.
-pub(super) fn machine(lab: &Lab, name: &str) -> Result<Machine> {
+fn machine(lab: &Lab, name: &str) -> Result<Machine> {
     let machine = lab.machine(name)?;
     machine.run("sysctl -q -w net.ipv6.conf.default.accept_dad=0")?;
     Ok(machine)

@@ -10,22 +10,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use p2pshare_net::{Lab, Machine, Process};
 
-use super::lan::machine;
+use super::lan::Switch;
 use super::program;
 
 pub(super) fn see_each_other() -> Result<()> {
     let lab = Lab::new()?;
-    let switch = lab.machine("switch")?;
-    switch.ip("link add bridge type bridge")?;
-    switch.ip("link set bridge up")?;
-    let plug = |name: &str, number: usize| -> Result<Machine> {
-        let plugged = machine(&lab, name)?;
-        lab.cable([(&plugged, &format!("10.77.1.{number}/24")), (&switch, &format!("10.78.{number}.1/32"))])?;
-        switch.ip(&format!("link set to-{name} master bridge"))?;
-        Ok(plugged)
-    };
-    let (ann, bob) = (plug("ann", 1)?, plug("bob", 2)?);
-    let folder = std::env::temp_dir().join(switch.namespace());
+    let switch = Switch::new(&lab)?;
+    let (ann, bob) = (switch.plug("ann", 1)?, switch.plug("bob", 2)?);
+    let folder = std::env::temp_dir().join(ann.namespace());
     let to = folder.join("to");
     fs::create_dir_all(&to)?;
     fs::write(folder.join("note"), CONTENT)?;
