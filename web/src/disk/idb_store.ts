@@ -79,13 +79,13 @@ export class IdbStore implements Store {
   }
 
   /** Deletes what nobody came back for. */
-  static async sweep(finished: ReadonlySet<string>): Promise<void> {
+  static async sweep(): Promise<void> {
     const db = await open();
     for (const key of await keysOf(db)) {
       const chunks = db.transaction("chunks").objectStore("chunks");
       const cursor = await done(chunks.openCursor(rangeOf(key), "prev"));
       const row = cursor?.value as Row | undefined;
-      if (finished.has(key) || (row?.at ?? 0) < Date.now() - KEPT_FOR) await remove(db, key);
+      if ((row?.at ?? 0) < Date.now() - KEPT_FOR) await remove(db, key);
     }
     db.close();
   }

@@ -94,13 +94,13 @@ export class OpfsStore implements Store {
   }
 
   /** Deletes what nobody came back for. */
-  static async sweep(finished: ReadonlySet<string>): Promise<void> {
+  static async sweep(): Promise<void> {
     const folder = await parts();
     for await (const [name, handle] of folder.entries()) {
       if (handle.kind !== "directory") continue;
       const data = await handle.getFileHandle("data").catch(() => undefined);
       const changed = (await data?.getFile())?.lastModified ?? 0;
-      if (finished.has(name) || changed < Date.now() - KEPT_FOR) {
+      if (changed < Date.now() - KEPT_FOR) {
         await folder.removeEntry(name, { recursive: true }).catch(() => undefined);
       }
     }

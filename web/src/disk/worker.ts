@@ -148,9 +148,8 @@ async function file({ entry, crcs }: Target): Promise<Answers["file"]> {
 }
 
 async function sweep(): Promise<void> {
-  const finished = new Set<string>();
-  if (await OpfsStore.isUsable()) await OpfsStore.sweep(finished);
-  if (await IdbStore.isUsable()) await IdbStore.sweep(finished);
+  if (await OpfsStore.isUsable()) await OpfsStore.sweep();
+  if (await IdbStore.isUsable()) await IdbStore.sweep();
 }
 
 function target(id: number): Target {
