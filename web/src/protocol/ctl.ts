@@ -54,9 +54,7 @@ export type Ctl =
   | { readonly t: "pause" }
   | { readonly t: "resume" }
   | { readonly t: "abort"; readonly code: AbortCode }
-  | { readonly t: "ping" }
-  /** The speaker can take file data over QUIC as well, which no page can. */
-  | { readonly t: "quic"; readonly certificate: Hash };
+  | { readonly t: "ping" };
 
 export function encodeCtl(frame: Ctl): Bytes {
   return utf8(JSON.stringify(frame));
@@ -105,8 +103,6 @@ export function decodeCtl(bytes: Uint8Array): Ctl {
       return { t: asOneOf(get("t"), ["pause", "resume", "ping"]) };
     case "abort":
       return { t: "abort", code: asOneOf(get("code"), ABORTS) };
-    case "quic":
-      return { t: "quic", certificate: hash(get("certificate")) };
     default:
       throw new Malformed("a control frame of unknown type");
   }

@@ -130,8 +130,8 @@ export class Receiver {
     this.#liveness.heard(now);
     const phase = this.#phase;
     if (frame.t === "abort") throw new TransferError({ t: "aborted", code: frame.code });
-    // The driver has checked the first `bind`; more of them say nothing new. QUIC is nothing for a page.
-    if (frame.t === "ping" || frame.t === "bind" || frame.t === "quic") return;
+    // The driver has checked the first `bind`; more of them say nothing new.
+    if (frame.t === "ping" || frame.t === "bind") return;
     if (phase === "greeting" && frame.t === "hello") this.#greet(frame);
     else if (phase === "listening" && frame.t === "offer") this.#listen(frame, length);
     else if (phase === "receiving" && frame.t === "hashes") {

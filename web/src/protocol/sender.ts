@@ -151,8 +151,8 @@ export class Sender {
     this.#liveness.heard(now);
     const phase = this.#phase;
     if (frame.t === "abort") throw new TransferError({ t: "aborted", code: frame.code });
-    // The driver has checked the first `bind`; more of them say nothing new. QUIC is nothing for a page.
-    if (frame.t === "ping" || frame.t === "bind" || frame.t === "quic") return;
+    // The driver has checked the first `bind`; more of them say nothing new.
+    if (frame.t === "ping" || frame.t === "bind") return;
     if (phase === "greeting" && frame.t === "hello") this.#greet(frame);
     else if (phase === "offered" && frame.t === "accept") this.#accept(frame.select, frame.last, now);
     else if (phase === "offered" && frame.t === "decline") throw new TransferError({ t: "declined", reason: frame.reason });
@@ -197,7 +197,6 @@ export class Sender {
       case "eof":
       case "abort":
       case "ping":
-      case "quic":
         throw broken(`\`${frame.t}\` is not allowed at this point`);
     }
   }
