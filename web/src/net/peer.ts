@@ -7,7 +7,7 @@ import type { Bytes } from "../protocol/bytes.ts";
 import type { Connection } from "../protocol/keys.ts";
 import { DATA_PAYLOAD_BYTES } from "../protocol/limits.ts";
 import { HEADER_BYTES } from "../protocol/data_frame.ts";
-import { Inbox, type Channel, type ChannelHandler, type Path } from "./channel.ts";
+import { Inbox, SEND_BUFFER_HIGH, SEND_BUFFER_LOW, type Channel, type ChannelHandler, type Path } from "./channel.ts";
 import type { Ice } from "./ice.ts";
 import { parseSdp, type Candidate, type SdpKind } from "../protocol/sdp.ts";
 
@@ -170,12 +170,6 @@ export class Peer implements Channel {
     return undefined;
   }
 
-  async closeSoon(): Promise<void> {
-    const until = performance.now() + FAREWELL;
-    while (this.isOpen && performance.now() < until) await new Promise((go) => setTimeout(go, 50));
-    this.close();
-  }
-
   close(): void {
     clearTimeout(this.#patience);
     this.#isOver = true;
@@ -231,12 +225,5 @@ function isLocal(end: Record<string, unknown> | undefined): boolean {
   );
 }
 
-/** Bytes that may wait in the data lane: more makes control messages wait behind them and is no faster. */
-const SEND_BUFFER_HIGH = 1 << 20;
-const SEND_BUFFER_LOW = 256 << 10;
-
 /** How long a disturbed connection may take to come back. */
 const LOST_AFTER = 30_000;
-
-/** How long the last control frames may take to leave. */
-const FAREWELL = 2_000;

@@ -6,7 +6,7 @@ import type { Connection, Endpoint, SessionKeys } from "../protocol/keys.ts";
 import { DATA_PAYLOAD_BYTES } from "../protocol/limits.ts";
 import { peerOf, type Role } from "../protocol/role.ts";
 import { TUNNEL_READY, TunnelEnds, type TunnelLane } from "../protocol/tunnel.ts";
-import { Inbox, type Channel, type ChannelHandler, type Path } from "./channel.ts";
+import { Inbox, SEND_BUFFER_HIGH, SEND_BUFFER_LOW, type Channel, type ChannelHandler, type Path } from "./channel.ts";
 
 /** What the server granted, and wants to see. */
 export interface Credential {
@@ -90,12 +90,6 @@ export class Tunnel implements Channel {
 
   path(): Promise<Path> {
     return Promise.resolve({ kind: "websocket", roundTrip: this.#roundTrip });
-  }
-
-  async closeSoon(): Promise<void> {
-    const until = performance.now() + FAREWELL;
-    while (this.isOpen && performance.now() < until) await new Promise((go) => setTimeout(go, 50));
-    this.close();
   }
 
   close(): void {
@@ -193,15 +187,8 @@ const END: Readonly<Record<Role, Endpoint>> = {
   guest: { fingerprint: new Uint8Array(32).fill(utf8("g")[0] ?? 0), iceUfrag: "tunnel-guest" },
 };
 
-/** Bytes that may wait in the socket. */
-const SEND_BUFFER_HIGH = 1 << 20;
-const SEND_BUFFER_LOW = 256 << 10;
-
 /** How often a full socket is looked at. */
 const DRAIN_LOOK = 5;
 
 /** How often the round trip is measured. */
 const PING_EVERY = 2_000;
-
-/** How long the last control frames may take to leave. */
-const FAREWELL = 2_000;

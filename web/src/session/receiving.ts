@@ -3,7 +3,7 @@
 import type { Disk } from "../disk/disk.ts";
 import type { Place, StoredEntry, StoreKind, Stream } from "../disk/messages.ts";
 import { Failure } from "../failure.ts";
-import type { Channel } from "../net/channel.ts";
+import { closeSoon, type Channel } from "../net/channel.ts";
 import type { AbortCode, DeclineReason } from "../protocol/ctl.ts";
 import type { PresentChunk } from "../protocol/plan.ts";
 import { Receiver } from "../protocol/receiver.ts";
@@ -173,7 +173,7 @@ export class Receiving {
   #fail(failure: Failure): void {
     if (this.#isOver) return;
     this.#end();
-    void this.#peer.closeSoon();
+    void closeSoon(this.#peer);
     this.#reject(failure);
   }
 

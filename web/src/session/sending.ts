@@ -2,7 +2,7 @@
 
 import type { Disk } from "../disk/disk.ts";
 import { Failure } from "../failure.ts";
-import type { Channel } from "../net/channel.ts";
+import { closeSoon, type Channel } from "../net/channel.ts";
 import type { AbortCode } from "../protocol/ctl.ts";
 import { encodeDataFrame } from "../protocol/data_frame.ts";
 import { chunkRange } from "../protocol/hash.ts";
@@ -130,14 +130,14 @@ export class Sending {
 
   #finish(): void {
     this.#end();
-    void this.#peer.closeSoon();
+    void closeSoon(this.#peer);
     this.#resolve();
   }
 
   #fail(failure: Failure): void {
     if (this.#isOver) return;
     this.#end();
-    void this.#peer.closeSoon();
+    void closeSoon(this.#peer);
     this.#reject(failure);
   }
 
