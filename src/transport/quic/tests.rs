@@ -41,7 +41,8 @@ async fn quic_comes_up_over_either_family_while_the_data_channel_carries_data_al
         assert_eq!(receive_file(&mut host, 8 << 20, |_| {}).await, hash_of(8 << 20));
         sending.await.unwrap();
         let path = guest.path().await.unwrap();
-        assert_eq!(path.remote.unwrap().ip().to_string(), family);
+        // Of the same family, though it need not be this address: a machine reaches itself from each of its addresses.
+        assert_eq!(path.remote.unwrap().is_ipv4(), family == "127.0.0.1");
         assert!(path.round_trip.unwrap() < Duration::from_secs(1));
     }
 }
