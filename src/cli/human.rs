@@ -218,11 +218,17 @@ impl Human {
 
     fn stage(&mut self, peer: PeerId, stage: Stage) {
         let words = match (stage, self.manner.is_sender) {
+            (Stage::Crowded(wait), _) => {
+                let wait = wait.as_secs();
+                return self
+                    .say(&format!("the server asks to wait {wait} s: too much came from this network just now"));
+            }
             (Stage::Server, true) => "reaching the server",
             (Stage::Server, false) => "looking for the share",
             (Stage::Busy, _) => "the share is busy, waiting for a place",
             (Stage::Pairing, _) => "verifying the code",
             (Stage::Connecting, _) => "connecting",
+            (Stage::Detour, _) => return self.say("no direct way so far, trying the way through the server"),
             (Stage::Connected, true) => "waiting for the other side to accept",
             (Stage::Connected, false) => "waiting for the offer",
         };

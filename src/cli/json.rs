@@ -76,6 +76,7 @@ impl Json {
             Event::Recognised(peer, name) => ("recognised", json!({"peer": peer.0, "name": name.as_str()})),
             Event::Remembered(peer, name) => ("remembered", json!({"peer": peer.0, "name": name.as_str()})),
             Event::Stage(peer, Stage::Server) => ("waiting", json!({"peer": peer.0})),
+            Event::Stage(peer, Stage::Crowded(wait)) => ("crowded", json!({"peer": peer.0, "seconds": wait.as_secs()})),
             Event::WrongCode { left } => ("auth_failed", json!({"left": left})),
             Event::Named(peer, name) => ("peer", json!({"peer": peer.0, "name": name.to_string()})),
             Event::Path(peer, path, plane) => ("path", path_value(*peer, path, *plane)),

@@ -7,17 +7,56 @@ use p2pshare_protocol::ctl::Ctl;
 use p2pshare_protocol::error::{TransferError, Violation};
 use p2pshare_protocol::hash::Hash;
 use p2pshare_protocol::keys::{Connection, Endpoint, SessionKeys};
+use p2pshare_protocol::role::Role;
 use tokio::time::timeout;
 
+use super::detour::Detour;
 use crate::error::Error;
-use crate::transport::{Channel, Identity, Incoming, QuicOffer};
+use crate::transport::{Channel, Found, Identity, Incoming, QuicOffer};
+
+/// Binds a channel to the pairing.
+pub(super) async fn bound(mut channel: Channel, keys: SessionKeys) -> Result<(Channel, SessionKeys), Error> {
+    match bind(&mut channel, &keys).await {
+        Ok(()) => Ok((channel, keys)),
+        Err(error) => {
+            channel.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// The same for a path that opened while the way through the server was open, too. Which of the two is used the guest
+/// decides: it took the path if it got this far, and a host waits for what comes first.
+pub(super) async fn bound_unless_taken(
+    channel: Channel,
+    keys: SessionKeys,
+    mut detour: Detour,
+    found: Found,
+) -> Result<(Channel, SessionKeys), Error> {
+    if keys.role() == Role::Guest || detour.is_none() {
+        return bound(channel, keys).await;
+    }
+    let mut channel = channel;
+    let other = tokio::select! {
+        result = bind(&mut channel, &keys) => match result {
+            Ok(()) => return Ok((channel, keys)),
+            Err(error) => {
+                channel.close().await;
+                return Err(error);
+            }
+        },
+        other = detour.taken() => other,
+    };
+    channel.close().await;
+    bound(other.found(found), keys).await
+}
 
 /// Exchanges the MACs over the certificates and names in use, and with them how each side is known over QUIC; starts that.
 ///
 /// A message that reaches webrtc-rs 0.21 in one batch with the end of the SCTP handshake is dropped: the channel it is
 /// for is registered only after the batch. So the MAC is said until the peer's is heard, and once more then, when
 /// the peer's channel is known to be registered; the machines ignore what comes twice.
-pub(super) async fn bind(channel: &mut Channel, keys: &SessionKeys) -> Result<(), Error> {
+async fn bind(channel: &mut Channel, keys: &SessionKeys) -> Result<(), Error> {
     let identity = channel.identity();
     let connection = connection(&identity);
     let quic = channel.quic_offer().await.map(|offer| Hash(offer.certificate_sha256));

@@ -74,6 +74,14 @@ impl Detour {
         }
     }
 
+    /// When it is opened, as long as it is not.
+    pub(super) const fn planned_at(&self) -> Option<Instant> {
+        match self {
+            Self::Planned(at, _) => Some(*at),
+            Self::None | Self::Opening(..) | Self::Open(_) => None,
+        }
+    }
+
     /// Waits until the detour is taken; for ever if there is none. Cancelling it loses nothing.
     pub(super) async fn taken(&mut self) -> Channel {
         loop {
@@ -102,7 +110,8 @@ impl Detour {
         }
     }
 
-    fn open(&mut self) {
+    /// Opens it, if it was planned.
+    pub(super) fn open(&mut self) {
         if let Self::Planned(_, plan) = std::mem::replace(self, Self::None) {
             let Plan { role, ends, server, request } = plan;
             tracing::debug!("no path yet: trying the server's WebSocket");

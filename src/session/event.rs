@@ -157,10 +157,14 @@ pub enum Stage {
     Server,
     /// The share serves somebody else, or does not know yet that our own connection was lost.
     Busy,
+    /// The server asks to wait so long, because too many come from this address.
+    Crowded(Duration),
     /// The other side proves that it knows the code.
     Pairing,
     /// A path between the two is being looked for.
     Connecting,
+    /// None was found yet: the way through the server is tried.
+    Detour,
     /// The path is open; the two agree on what to move.
     Connected,
 }

@@ -89,7 +89,7 @@ pub(super) async fn join(
             refusal = Some(error);
             continue;
         }
-        let stage =
+        let (stage, pause) =
             patience.after(error, &attempt, Instant::now()).map_err(|error| match (&error, refusal.take()) {
                 (Error::NotActive { .. }, Some(refusal)) => refusal,
                 _ => error,
@@ -101,7 +101,7 @@ pub(super) async fn join(
         let mut stop = context.stop.clone();
         tokio::select! {
             () = stop.requested() => return Err(Error::Stopped),
-            () = tokio::time::sleep(PAUSE) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }
@@ -176,9 +176,6 @@ async fn approach(
     let (signaling, prepared) = tokio::try_join!(enter(&server, room), prepare(&server, way.config))?;
     Ok((server, signaling, prepared))
 }
-
-/// How long to wait before it is tried again.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Enters a room.
 #[expect(clippy::wildcard_enum_match_arm, reason = "a server that says more than was asked is not listened to")]

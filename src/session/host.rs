@@ -3,6 +3,7 @@
 mod greetings;
 mod guard;
 mod guests;
+mod opening;
 mod rooms;
 
 pub(super) use guard::Guard;
@@ -17,7 +18,6 @@ use p2pshare_protocol::knocks::Knocks;
 use p2pshare_protocol::nearby::DeviceName;
 use p2pshare_protocol::pairing::PairingError;
 use p2pshare_protocol::password::StretchedPassword;
-use p2pshare_protocol::room::RoomId;
 use tokio::time::{Instant, sleep_until};
 use zeroize::Zeroizing;
 
@@ -153,63 +153,6 @@ impl Host<'_> {
                     return self.stopped().map_err(|_| Error::Expired);
                 }
             }
-        }
-    }
-
-    /// Opens the rooms and tells how to join.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "what concerns no room is for the guests")]
-    async fn open(&mut self, signaling: &mut Signaling) -> Result<(), Error> {
-        for request in self.rooms.requests() {
-            signaling.send(request).await?;
-        }
-        while !self.rooms.are_open() {
-            match signaling.next().await? {
-                ServerMessage::Created { room, token, .. } => {
-                    self.rooms.opened(room.clone(), token)?;
-                    self.greet_next(&room, signaling).await;
-                }
-                ServerMessage::Error { code, room: Some(room), .. } if self.rooms.may_change(code, &room) => {
-                    signaling.send(self.rooms.refused(&room)).await?;
-                }
-                ServerMessage::Error { code, retry_after, .. } => {
-                    return Err(Error::Refused { server: self.server.clone(), code, retry_after });
-                }
-                other => self.guests.deliver(other),
-            }
-        }
-        self.announce();
-        self.show(signaling).await
-    }
-
-    /// Lets others on the network see the share, if they shall. A server forgets that with the room.
-    async fn show(&mut self, signaling: &Signaling) -> Result<(), Error> {
-        let Some(device) = self.rooms.device() else { return Ok(()) };
-        let name = device.name.clone();
-        signaling.send(ClientMessage::Show(device)).await?;
-        if self.rooms.is_first_showing() {
-            if let Some(announcer) = &mut self.announcer {
-                announcer.announce_nearby();
-            }
-            self.context.events.report(Event::Visible { name, origin: self.rooms.origin().clone() });
-        }
-        Ok(())
-    }
-
-    fn announce(&mut self) {
-        if let Some((code, link)) = self.rooms.news() {
-            if let Some(announcer) = &mut self.announcer {
-                announcer.announce(code.nameplate());
-            }
-            self.context.events.report(Event::Shared { code, link });
-        }
-    }
-
-    /// Leaves at the server what the next guest of a room is told first.
-    async fn greet_next(&mut self, room: &RoomId, signaling: &Signaling) {
-        self.greetings.keep(|room| self.rooms.secret_of(room).is_some());
-        let secret = self.rooms.secret_of(room);
-        if let Some(greeting) = secret.and_then(|secret| self.greetings.leave(room, &secret)) {
-            tell(signaling, greeting).await;
         }
     }
 

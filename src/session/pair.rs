@@ -4,12 +4,11 @@ use std::time::{Duration, Instant};
 
 use p2pshare_protocol::keys::SessionKeys;
 use p2pshare_protocol::pairing::{GuestPairing, HostPairing, Input, Output};
-use p2pshare_protocol::role::Role;
 use p2pshare_protocol::sdp;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use super::bind::bind;
+use super::bind::{bound, bound_unless_taken};
 use super::context::Context;
 use super::detour::{Detour, DetourUse};
 use super::event::{Event, Stage, UnlockRequest};
@@ -17,7 +16,7 @@ use super::host::Guard;
 use super::mailbox::{Letter, Mailbox};
 use crate::error::Error;
 use crate::signaling::ServerUrl;
-use crate::transport::{Candidate, Channel, DialEvent, Dialing, Found, IceServer, Lost, TransportError};
+use crate::transport::{Candidate, Channel, DialEvent, Dialing, IceServer, Lost, TransportError};
 
 /// The machine of either side; a host's guests share the guard of their code.
 pub(super) enum Machine {
@@ -186,8 +185,7 @@ impl<'a> Pairing<'a> {
         let input = tokio::select! {
             biased;
             () = self.context.stop.requested() => {
-                self.feed(Input::Canceled).await.ok();
-                self.carry_out().await.ok();
+                self.cancel().await;
                 return Err(Error::Stopped);
             }
             mail = self.mailbox.next(), if self.has_mail => match mail {
@@ -215,6 +213,11 @@ impl<'a> Pairing<'a> {
                     return Ok(());
                 }
             },
+            () = sleep_until(self.detour.planned_at()) => {
+                self.context.stage(Stage::Detour);
+                self.detour.open();
+                return Ok(());
+            }
             channel = self.detour.taken() => {
                 self.taken = Some(channel);
                 return Ok(());
@@ -223,8 +226,7 @@ impl<'a> Pairing<'a> {
             password = typed(&mut self.password) => match password {
                 Some(password) => Input::Password(password),
                 None => {
-                    self.feed(Input::Canceled).await.ok();
-                    self.carry_out().await.ok();
+                    self.cancel().await;
                     return Err(self.context.without_password());
                 }
             },
@@ -233,6 +235,12 @@ impl<'a> Pairing<'a> {
             () = sleep_until(deadline) => Input::TimedOut,
         };
         self.feed(input).await
+    }
+
+    /// Tells the peer that this side gives up, if it can still be told.
+    async fn cancel(&mut self) {
+        self.feed(Input::Canceled).await.ok();
+        self.carry_out().await.ok();
     }
 
     /// Looks for addresses, with the relay's help if that was granted, and acts on what the peer said meanwhile.
@@ -358,43 +366,6 @@ impl<'a> Pairing<'a> {
         }
         Ok(())
     }
-}
-
-/// Binds a channel to the pairing.
-async fn bound(mut channel: Channel, keys: SessionKeys) -> Result<(Channel, SessionKeys), Error> {
-    match bind(&mut channel, &keys).await {
-        Ok(()) => Ok((channel, keys)),
-        Err(error) => {
-            channel.close().await;
-            Err(error)
-        }
-    }
-}
-
-/// The same for a path that opened while the way through the server was open, too. Which of the two is used the guest
-/// decides: it took the path if it got this far, and a host waits for what comes first.
-async fn bound_unless_taken(
-    channel: Channel,
-    keys: SessionKeys,
-    mut detour: Detour,
-    found: Found,
-) -> Result<(Channel, SessionKeys), Error> {
-    if keys.role() == Role::Guest || detour.is_none() {
-        return bound(channel, keys).await;
-    }
-    let mut channel = channel;
-    let other = tokio::select! {
-        result = bind(&mut channel, &keys) => match result {
-            Ok(()) => return Ok((channel, keys)),
-            Err(error) => {
-                channel.close().await;
-                return Err(error);
-            }
-        },
-        other = detour.taken() => other,
-    };
-    channel.close().await;
-    bound(other.found(found), keys).await
 }
 
 /// The password that was typed, if one was.

@@ -42,11 +42,16 @@ impl Patience {
         self.guard.may_try()
     }
 
-    /// What is waited for before the next attempt; the error if there shall be none.
-    pub(super) fn after(&mut self, error: Error, attempt: &Attempt, now: Instant) -> Result<Stage, Error> {
+    /// What is waited for before the next attempt, and how long; the error if there shall be none.
+    pub(super) fn after(&mut self, error: Error, attempt: &Attempt, now: Instant) -> Result<(Stage, Duration), Error> {
         // Whoever plays host tests a guess at the code with each proof, and may say as often as it likes that it is busy.
         if matches!(error, Error::PeerLeft(_)) && !self.may_try() {
             return Err(Error::Unproven);
+        }
+        if let Error::Refused { code: ErrorCode::RateLimited, retry_after: Some(wait), .. } = error
+            && now + seconds(wait) < self.began + CROWDED_MAX
+        {
+            return Ok((Stage::Crowded(seconds(wait)), seconds(wait)));
         }
         let is_busy = is_busy(&error) && now < self.began + BUSY_MAX;
         if !is_busy && !self.waits_for_server(&error, attempt, now) {
@@ -55,7 +60,7 @@ impl Patience {
         if !self.may_try() {
             return Err(Error::Unproven);
         }
-        Ok(if is_busy { Stage::Busy } else { Stage::Server })
+        Ok((if is_busy { Stage::Busy } else { Stage::Server }, PAUSE))
     }
 
     /// Whether the server went away in the middle and may come back, with the host.
@@ -82,6 +87,17 @@ const fn is_busy(error: &Error) -> bool {
     matches!(error, Error::PeerLeft(Why::Kicked) | Error::Refused { code: ErrorCode::Busy, .. })
 }
 
+/// The time that a server tells to wait.
+pub(super) fn seconds(wait: u32) -> Duration {
+    Duration::from_secs(wait.max(1).into())
+}
+
+/// How long to wait before it is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a server is given that asks to wait; a person would wait no longer.
+pub(super) const CROWDED_MAX: Duration = Duration::from_secs(60);
+
 /// How long a share that is busy with somebody else, or with a lost connection of our own, is waited for.
 const BUSY_MAX: Duration = Duration::from_secs(60);
 
@@ -107,7 +123,25 @@ mod tests {
 
     fn after(patience: &mut Patience, error: Error, attempt: &Attempt) -> Result<Stage, Error> {
         patience.failed(attempt);
-        patience.after(error, attempt, patience.began)
+        patience.after(error, attempt, patience.began).map(|(stage, _)| stage)
+    }
+
+    #[test]
+    fn a_server_that_asks_to_wait_is_given_as_long_as_it_asks_for_and_a_minute_at_most() {
+        let now = Instant::now();
+        let mut patience = Patience::new(now);
+        let mut wait = |seconds, passed| {
+            let server = "http://127.0.0.1:1".parse().unwrap();
+            let limited = Error::Refused { server, code: ErrorCode::RateLimited, retry_after: Some(seconds) };
+            patience.after(limited, &Attempt::default(), now + Duration::from_secs(passed))
+        };
+        let four = Duration::from_secs(4);
+        assert!(matches!(wait(4, 0), Ok((Stage::Crowded(shown), pause)) if (shown, pause) == (four, four)));
+        // Not at once again, whatever it says.
+        assert!(matches!(wait(0, 0), Ok((_, pause)) if pause == Duration::from_secs(1)));
+        assert!(wait(4, 55).is_ok());
+        assert!(wait(4, 57).is_err());
+        assert!(wait(u32::MAX, 0).is_err());
     }
 
     #[test]
@@ -121,7 +155,7 @@ mod tests {
         assert!(patience.after(busy(), &ENTERED, now + BUSY_MAX).is_err());
         let server = "http://127.0.0.1:1".parse().unwrap();
         let crowded = Error::Refused { server, code: ErrorCode::Busy, retry_after: None };
-        assert!(matches!(Patience::new(now).after(crowded, &Attempt::default(), now), Ok(Stage::Busy)));
+        assert!(matches!(Patience::new(now).after(crowded, &Attempt::default(), now), Ok((Stage::Busy, _))));
     }
 
     #[test]
@@ -133,7 +167,7 @@ mod tests {
         assert!(Patience::new(now).after(gone(), &outside, now).is_err());
         assert!(Patience::new(now).after(nobody(), &outside, now).is_err());
         let mut patience = Patience::new(now);
-        assert!(matches!(patience.after(gone(), &ENTERED, now), Ok(Stage::Server)));
+        assert!(matches!(patience.after(gone(), &ENTERED, now), Ok((Stage::Server, _))));
         assert!(patience.after(gone(), &outside, now).is_ok());
         assert!(patience.after(nobody(), &outside, now).is_ok());
         assert!(patience.after(nobody(), &outside, now + SERVER_MAX).is_err());

@@ -4,12 +4,13 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use p2pshare_signal::{Config, Rate};
 use rustix::process::Signal;
 
 use crate::harness::process::OnTerminal;
 use crate::harness::proxy::Fate;
 use crate::harness::tree::{hash, noise};
-use crate::harness::{PATIENCE, Proxy, Running, Tree, Way, World};
+use crate::harness::{Ended, PATIENCE, Proxy, Running, TestServer, Tree, Way, World};
 
 #[test]
 fn b_079_a_server_that_is_killed_in_the_middle_of_a_transfer_is_not_missed() {
@@ -23,6 +24,27 @@ fn b_079_a_server_that_is_killed_in_the_middle_of_a_transfer_is_not_missed() {
     receiver.end().expect_exit(0);
     sender.end().expect_exit(0);
     assert_eq!(world.arrived(), Tree::of(&world.from()));
+}
+
+#[test]
+fn who_comes_too_often_waits_as_long_as_the_server_asks() {
+    let mut config = Config::default();
+    let (two, per) = (2, Duration::from_secs(2));
+    config.limits.source.loopback = true;
+    // A share has two rooms.
+    config.limits.source.creates = Rate { count: two, per };
+    config.limits.source.joins = Rate { count: 1, per };
+    let server = TestServer::with(config);
+    let worlds = [World::new(), World::new()];
+    let senders = worlds.each_ref().map(|world| world.send(&server.url(), &[&world.file("film", "content")]));
+    let codes = senders.each_ref().map(Running::code);
+    let receivers = [0, 1].map(|i| worlds[i].recv(&server.url(), &codes[i]));
+    let waited = |ended: [Ended; 2]| {
+        let waited = ended.map(|ended| ended.expect_exit(0).stderr.contains("the server asks to wait"));
+        waited.iter().filter(|waited| **waited).count()
+    };
+    assert_eq!(waited(receivers.map(Running::end)), 1);
+    assert_eq!(waited(senders.map(Running::end)), 1);
 }
 
 #[test]

@@ -60,7 +60,8 @@ fn where_only_tcp_gets_through_the_servers_websocket_carries_the_same_bytes() {
     let sender = world.run(&["send", "--relay", "--server", &server.url(), film.to_str().unwrap()]);
     let receiver = world.run(&["recv", "--relay", "--json", "--yes", "--server", &server.url(), &sender.code()]);
     let events = receiver.end().expect_exit(0).events();
-    sender.end().expect_exit(0).expect_says("relay (websocket)");
+    let said = sender.end().expect_exit(0).expect_says("trying the way through the server");
+    said.expect_says("relay (websocket)");
     assert_eq!(world.arrived(), Tree::of(&world.from()));
     let planes: Vec<_> = events.iter().filter(|e| e["event"] == "path").map(|e| &e["plane"]).collect();
     assert!(!planes.is_empty() && planes.iter().all(|plane| *plane == "websocket"), "{planes:?}");

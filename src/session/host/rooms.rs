@@ -51,6 +51,11 @@ impl Rooms {
         code.into_iter().chain(link).collect()
     }
 
+    /// The same request once more, after the server refused it for the moment. Only a fresh code has no room yet.
+    pub(super) fn again(&self, room: Option<&RoomId>) -> ClientMessage {
+        if room == Some(&self.link.room()) { self.request_link() } else { self.request_code() }
+    }
+
     fn request_code(&self) -> ClientMessage {
         let room = self.code.as_ref().map(Code::room);
         self.request(RoomKind::Code, room, self.code_state.token.clone())
