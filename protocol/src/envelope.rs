@@ -28,15 +28,19 @@
 //!
 //! Keys that are not known are ignored. A type that is not known, like anything else that is malformed, is refused.
 
+mod body;
+mod token;
+
+pub use body::{Body, BodyError};
+pub use token::{Token, TokenError};
+
 use std::fmt;
 use std::num::NonZeroU32;
 
-use data_encoding::BASE64URL_NOPAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use subtle::ConstantTimeEq;
 
-use crate::limits::{BODY_BYTES_MAX, ENVELOPE_BYTES_MAX, ENVELOPE_DEPTH_MAX};
+use crate::limits::{ENVELOPE_BYTES_MAX, ENVELOPE_DEPTH_MAX};
 use crate::nearby::Device;
 use crate::room::RoomId;
 
@@ -312,111 +316,6 @@ impl fmt::Display for Cid {
         self.0.fmt(f)
     }
 }
-
-/// A message between the two sides that the server cannot read, at most [`BODY_BYTES_MAX`] long.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Body(Vec<u8>);
-
-impl Body {
-    /// Wraps a peer message.
-    ///
-    /// # Errors
-    /// It is longer than [`BODY_BYTES_MAX`].
-    pub fn new(bytes: Vec<u8>) -> Result<Self, BodyError> {
-        if bytes.len() > BODY_BYTES_MAX { Err(BodyError::TooLong) } else { Ok(Self(bytes)) }
-    }
-
-    /// The peer message.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The peer message, without a copy.
-    #[must_use]
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.0
-    }
-}
-
-impl fmt::Debug for Body {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Body({} bytes)", self.0.len())
-    }
-}
-
-impl From<Body> for String {
-    fn from(body: Body) -> Self {
-        BASE64URL_NOPAD.encode(&body.0)
-    }
-}
-
-impl TryFrom<String> for Body {
-    type Error = BodyError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::new(BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| BodyError::NotBase64)?)
-    }
-}
-
-/// A text is no body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BodyError {
-    /// More bytes than a body may have.
-    #[error("a body is at most {BODY_BYTES_MAX} bytes")]
-    TooLong,
-    /// Not unpadded base64url.
-    #[error("a body is base64url without padding")]
-    NotBase64,
-}
-
-/// Proves that a socket belongs to a room's host. Compared in constant time, never printed.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Token([u8; 16]);
-
-impl Token {
-    /// Makes a token of random bytes.
-    #[must_use]
-    pub const fn new(random: [u8; 16]) -> Self {
-        Self(random)
-    }
-}
-
-impl PartialEq for Token {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
-    }
-}
-
-impl Eq for Token {}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(..)")
-    }
-}
-
-impl From<Token> for String {
-    fn from(token: Token) -> Self {
-        BASE64URL_NOPAD.encode(&token.0)
-    }
-}
-
-impl TryFrom<String> for Token {
-    type Error = TokenError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| TokenError)?;
-        bytes.try_into().map(Self).map_err(|_| TokenError)
-    }
-}
-
-/// A text is no token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a token is 16 bytes of base64url without padding")]
-pub struct TokenError;
 
 impl ClientMessage {
     /// Reads a client's message.

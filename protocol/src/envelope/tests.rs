@@ -1,6 +1,9 @@
 //! What client and server say to each other, against the vectors.
 
+use data_encoding::BASE64URL_NOPAD;
+
 use super::*;
+use crate::limits::BODY_BYTES_MAX;
 
 const VECTORS: &str = include_str!("../../vectors/envelope.json");
 
