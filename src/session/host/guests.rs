@@ -9,7 +9,7 @@ use p2pshare_protocol::envelope::{Cid, ServerMessage};
 use p2pshare_protocol::pairing::{Entropy, HostOptions, HostPairing, HostSecret, Output, PasswordGate};
 use p2pshare_protocol::password::StretchedPassword;
 use p2pshare_protocol::room::RoomId;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -124,11 +124,12 @@ impl Guests {
                 return;
             }
         };
-        if let Some((_, mailbox)) = self.mail.get(&cid)
-            && mailbox.try_send(mail).is_err()
-        {
-            // Full: the guest floods. Closed: its task needs no more mail. Either way it gets none.
-            self.mail.remove(&cid);
+        let Some((_, mailbox)) = self.mail.get(&cid) else { return };
+        match mailbox.try_send(mail) {
+            // The guest floods, and gets no more.
+            Err(TrySendError::Full(_)) => drop(self.mail.remove(&cid)),
+            // Its task has ended, which is told next; a guest that hears why and leaves may be quicker.
+            Err(TrySendError::Closed(_)) | Ok(()) => {}
         }
     }
 
@@ -148,7 +149,9 @@ impl Guests {
         if has_mail {
             self.mail.remove(&cid);
         }
-        let is_final = reached == Reached::Connection || reached == Reached::Proof && has_mail;
+        // A guest that breaks the protocol may hear so, leave, and have a server that goes with it, before this is looked at.
+        let is_its_fault = matches!(result, Err(Error::Pairing(_)));
+        let is_final = reached == Reached::Connection || reached == Reached::Proof && (has_mail || is_its_fault);
         GuestEnd { cid, peer, is_final, result }
     }
 
