@@ -8,17 +8,17 @@ import { random } from "./net/random.ts";
 import { parseCode } from "./protocol/code.ts";
 import { parseFragment } from "./protocol/link.ts";
 import { DEFAULT_COST, preparePassword, type StretchedPassword } from "./protocol/password.ts";
-import { isSameSecret, type GuestSecret } from "./protocol/pairing/secret.ts";
+import { isSameSecret, type Invitation } from "./protocol/pairing/secret.ts";
 import { CodeGuard } from "./protocol/share_guard.ts";
 import { hearDirection, Joining } from "./session/joining.ts";
-import { Download, type Broken } from "./download.ts";
+import { Download } from "./download.ts";
 import { Upload } from "./upload.ts";
 import { addItems, itemOfFile, itemOfText, itemsOfDrop, Source, type Item } from "./session/source.ts";
 import { Share } from "./share.ts";
 import type { Screen, ShareSettings, State, Theme } from "./state.ts";
 import { forget, remember } from "./kept.ts";
 import { Neighbours } from "./neighbours.ts";
-import type { Channel } from "./net/channel.ts";
+import type { Line } from "./session/line.ts";
 import type { Device } from "./protocol/nearby.ts";
 import { keepAwake } from "./ui/wake.ts";
 import { findings, verdict } from "./verdict.ts";
@@ -30,13 +30,13 @@ export class App {
   readonly #draw: (state: State) => void;
   readonly #disk = new Disk();
   /** The invitation in use, for another try. */
-  #secret: GuestSecret | undefined;
-  #guard: { readonly secret: GuestSecret; readonly guard: CodeGuard } | undefined;
+  #secret: Invitation | undefined;
+  #guard: { readonly secret: Invitation; readonly guard: CodeGuard } | undefined;
   #joining: Joining | undefined;
   #download: Download | undefined;
   #upload: Upload | undefined;
   #share: Share | undefined;
-  readonly neighbours = new Neighbours(this, (peer) => this.#letIn(peer));
+  readonly neighbours = new Neighbours(this, (line) => this.#letIn(line));
   /** The device that was found by its name alone. */
   #encounter: Device | undefined;
   #answerPassword: ((password: string) => void) | undefined;
@@ -127,12 +127,7 @@ export class App {
     if (this.#secret) void this.join(this.#secret);
   }
 
-  /** Looks for the other side again after the connection broke in the middle. */
-  reconnect(broken: Broken): void {
-    if (this.#secret) void this.join(this.#secret, broken);
-  }
-
-  async join(secret: GuestSecret, broken?: Broken): Promise<void> {
+  async join(secret: Invitation): Promise<void> {
     this.#secret = secret;
     const guard = this.#guardOf(secret);
     if (!guard.mayTry) {
@@ -140,44 +135,33 @@ export class App {
       return;
     }
     const joining = new Joining(secret, {
-      step: (step) => {
-        if (!broken) this.show({ t: "joining", step });
-      },
+      step: (step) => this.show({ t: "joining", step }),
       askPassword: (left, salt, cost) => this.#askPassword(left, salt, cost),
       confirm: (digits) => this.#confirm(digits),
     }, this.#encounter && this.#state.visibility.name);
     this.#joining = joining;
     try {
-      const peer = await joining.run();
-      const direction = await hearDirection(peer);
+      const line = await joining.run();
+      const direction = await hearDirection(line);
       if (this.#joining !== joining) {
-        peer.close();
+        line.close();
         return;
       }
       if (direction === "sends") {
-        this.#download = new Download(peer, this.#disk, this, broken);
+        this.#download = new Download(line, this.#disk, this);
         this.#download.start();
       } else {
-        this.#upload = new Upload(peer, this.#disk, this);
+        this.#upload = new Upload(line, this.#disk, this);
         this.#upload.start();
         if (this.#encounter) this.sendToInbox();
       }
     } catch (error) {
       guard.failed(joining.isExposed);
-      if (this.#joining !== joining) return;
-      const reason = reasonOf(error);
-      if (!broken || !PASSING.has(reason.t) || performance.now() > broken.until) {
-        if (broken) this.#download?.stop();
-        this.fail(reason);
-        return;
-      }
-      setTimeout(() => {
-        if (this.#joining === joining) void this.join(secret, broken);
-      }, RECONNECT_PAUSE);
+      if (this.#joining === joining) this.fail(reasonOf(error));
     }
   }
 
-  #guardOf(secret: GuestSecret): CodeGuard {
+  #guardOf(secret: Invitation): CodeGuard {
     if (!this.#guard || !isSameSecret(this.#guard.secret, secret)) this.#guard = { secret, guard: new CodeGuard() };
     return this.#guard.guard;
   }
@@ -333,9 +317,9 @@ export class App {
   }
 
   /** Somebody of this network was let in, and now says what there is. */
-  #letIn(peer: Channel): void {
+  #letIn(line: Line): void {
     this.show({ t: "joining", step: "connecting" });
-    this.#download = new Download(peer, this.#disk, this, undefined);
+    this.#download = new Download(line, this.#disk, this);
     this.#download.start();
   }
 
@@ -386,12 +370,6 @@ const FINAL: ReadonlySet<string> = new Set([
   "not_active",
   "password_locked",
 ]);
-
-/** What may be over in a moment, when a connection that broke is looked for. */
-const PASSING: ReadonlySet<FailureReason["t"]> = new Set(["lost", "server", "peer_left", "no_path", "bind_missing"] as const);
-
-/** The pause before the next try, in milliseconds. */
-const RECONNECT_PAUSE = 2_000;
 
 /** The most that is kept in memory while it arrives: phones have little. */
 const MEMORY_MAX = 32 * 1024 * 1024;

@@ -8,25 +8,16 @@ import { save } from "./disk/save.ts";
 import { canSaveStream, saveStream, type SaveStream } from "./disk/save_stream.ts";
 import { zip } from "./disk/zip.ts";
 import { Failure } from "./failure.ts";
-import type { Channel } from "./net/channel.ts";
 import { random } from "./net/random.ts";
 import { hex, utf8 } from "./protocol/bytes.ts";
 import { hashOf } from "./protocol/hash.ts";
 import { localPaths } from "./protocol/local_name.ts";
 import type { Offer } from "./protocol/offer.ts";
 import type { ReceiverEvent } from "./protocol/receiver_io.ts";
+import type { Line } from "./session/line.ts";
 import { Receiving } from "./session/receiving.ts";
 import { NO_PROGRESS, type Progress } from "./state.ts";
 import { Meter } from "./ui/meter.ts";
-
-/** What a transfer had taken when its connection broke, and until when it is looked for again. */
-export interface Broken {
-  readonly offer: string;
-  readonly chosen: ReadonlySet<number>;
-  readonly until: number;
-  /** The folder that it is written into, if the person chose one. */
-  readonly root: FileSystemDirectoryHandle | undefined;
-}
 
 interface Saved {
   /** Not there where the browser has it already. */
@@ -36,7 +27,6 @@ interface Saved {
 
 export class Download {
   readonly #app: App;
-  readonly #peer: Channel;
   readonly #disk: Disk;
   readonly #receiving: Receiving;
   readonly #meter = new Meter();
@@ -49,26 +39,20 @@ export class Download {
   readonly #texts: string[] = [];
   readonly #skipped = new Set<number>();
   readonly #files = new Map<number, Saved>();
-  #watch: ReturnType<typeof setInterval> | undefined;
   #isOver = false;
-  #isTaken = false;
   /** The folder that the person chose. */
   #root: FileSystemDirectoryHandle | undefined;
   readonly #streamKey = hex(random(16));
   /** The download that is filled as bytes arrive. */
   #download: SaveStream | undefined;
 
-  /** What to take of the same offer unasked. */
-  readonly #broken: Broken | undefined;
-
-  constructor(peer: Channel, disk: Disk, app: App, broken: Broken | undefined) {
+  constructor(line: Line, disk: Disk, app: App) {
     this.#app = app;
-    this.#peer = peer;
     this.#disk = disk;
-    this.#broken = broken;
-    this.#receiving = new Receiving(peer, disk, {
+    this.#receiving = new Receiving(line, disk, {
       event: (event) => this.#hear(event),
       disturbed: (isDisturbed) => this.#move({ isDisturbed }),
+      path: (path) => this.#move({ path }),
       settle: () => this.#settle(),
     });
   }
@@ -77,25 +61,11 @@ export class Download {
     this.#receiving.done.then(
       () => this.#done(),
       (error: unknown) => {
-        const reason = reasonOf(error);
-        const canContinue = !this.#isOver && reason.t === "lost" && this.#isTaken && !this.#download && !this.#hasStream;
-        if (canContinue) {
-          clearInterval(this.#watch);
-          this.#app.reconnect(this.#brokenOff());
-          return;
-        }
         this.#end();
-        if (!this.#isOver) this.#app.fail(reason);
+        if (!this.#isOver) this.#app.fail(reasonOf(error));
       },
     );
     this.#receiving.start();
-  }
-
-  #brokenOff(): Broken {
-    this.#move({ isDisturbed: true });
-    const until = this.#broken?.until ?? 0;
-    const later = Math.max(until, performance.now() + LOOKED_FOR);
-    return { offer: offerKey(this.#offer), chosen: this.#chosen, until: later, root: this.#root };
   }
 
   get #hasStream(): boolean {
@@ -143,13 +113,6 @@ export class Download {
     this.#names = localPaths(offer.entries);
     this.#chosen = new Set(offer.entries.keys());
     this.#store = await storeFor(this.#disk, this.#hasStream ? Infinity : offer.bytes);
-    if (this.#broken?.offer === offerKey(offer)) {
-      this.#chosen = this.#broken.chosen;
-      this.#root = this.#broken.root;
-      if (this.#root) this.#store = "folder";
-      await this.#take();
-      return;
-    }
     const saved = await this.#disk
       .ask({ t: "leftover", kind: this.#store, entries: this.#stored(this.#chosen).filter(({ key }) => key !== this.#streamKey) })
       .then(({ bytes }) => bytes, () => 0);
@@ -213,7 +176,6 @@ export class Download {
 
   async #take(): Promise<void> {
     if (this.#isOver) return;
-    this.#isTaken = true;
     const root = this.#root;
     const entries = [...this.#chosen].sort((a, b) => a - b);
     const total = entries.reduce((sum, id) => sum + (this.#offer?.entry(id)?.size ?? 0), 0);
@@ -230,8 +192,6 @@ export class Download {
       this.#app.fail(new Failure({ t: "disk", detail }).reason);
       return;
     }
-    this.#watch = setInterval(() => void this.#look(), 1_000);
-    void this.#look();
   }
 
   /** Begins a download that is filled as bytes arrive. */
@@ -258,17 +218,12 @@ export class Download {
 
   #place(root: FileSystemDirectoryHandle): Place {
     const folders = [...this.#chosen].filter((id) => this.#offer?.entry(id)?.kind === "dir");
-    return { root, isContinued: root === this.#broken?.root, folders: folders.map((id) => this.#names[id] ?? "folder") };
+    return { root, folders: folders.map((id) => this.#names[id] ?? "folder") };
   }
 
   decline(): void {
     this.#isOver = true;
     this.#receiving.decline("declined");
-  }
-
-  async #look(): Promise<void> {
-    const path = await this.#peer.path().catch(() => undefined);
-    if (path) this.#move({ path });
   }
 
   #move(change: Partial<Progress>): void {
@@ -350,17 +305,8 @@ export class Download {
   }
 
   #end(): void {
-    clearInterval(this.#watch);
     this.#download?.end();
     // What is not whole goes from a chosen folder, and from the downloads.
-    if (this.#root || this.#broken?.root || this.#download) void this.#disk.ask({ t: "close" }).catch(() => undefined);
+    if (this.#root || this.#download) void this.#disk.ask({ t: "close" }).catch(() => undefined);
   }
 }
-
-/** The same for an offer that is made again. */
-function offerKey(offer: Offer | undefined): string {
-  return hashOf(utf8(JSON.stringify(offer?.entries)));
-}
-
-/** How long a broken connection is looked for, in milliseconds. */
-const LOOKED_FOR = 10 * 60_000;

@@ -1,18 +1,18 @@
 // The devices of this network, while the start is on screen: who is there, under which name this page is seen, and who knocks.
 
 import type { App } from "./app.ts";
-import type { Channel } from "./net/channel.ts";
+import type { Line } from "./session/line.ts";
 import { Nearby } from "./session/nearby.ts";
 import { rememberVisibility, type Visibility } from "./session/visibility.ts";
 
 export class Neighbours {
   readonly #app: App;
-  readonly #entered: (peer: Channel) => void;
+  readonly #entered: (line: Line) => void;
   #nearby: Nearby | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #answer: ((isLetIn: boolean) => void) | undefined;
 
-  constructor(app: App, entered: (peer: Channel) => void) {
+  constructor(app: App, entered: (line: Line) => void) {
     this.#app = app;
     this.#entered = entered;
   }
@@ -29,10 +29,10 @@ export class Neighbours {
       devices: (devices) => this.#app.update({ devices }),
       knock: (from, digits) => this.#knock(from, digits),
       left: () => this.#gone(),
-      entered: (peer) => {
+      entered: (line) => {
         this.#gone();
         this.#stop();
-        this.#entered(peer);
+        this.#entered(line);
       },
     });
     this.#nearby = nearby;

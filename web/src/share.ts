@@ -2,9 +2,8 @@
 
 import { reasonOf, type App } from "./app.ts";
 import type { Disk } from "./disk/disk.ts";
-import type { FailureReason } from "./failure.ts";
-import type { Channel } from "./net/channel.ts";
 import { Hosting, type ShareOptions } from "./session/hosting.ts";
+import type { Line } from "./session/line.ts";
 import { Sending } from "./session/sending.ts";
 import type { Source } from "./session/source.ts";
 import { NO_PROGRESS, type Guest, type Progress, type Screen } from "./state.ts";
@@ -37,7 +36,7 @@ export class Share {
       wrongPassword: (left) => this.#change({ notice: { t: "wrong_password", left } }),
       confirm: (digits) => this.#ask(digits),
       online: (isOnline) => this.#change({ isOnline }),
-      guest: (peer) => this.#serve(peer, options.max === 1),
+      guest: (line) => this.#serve(line, options.max === 1),
       guestFailed: (failure) => this.#addGuest({ stage: "failed", failure: failure.reason }),
       failed: (failure) => {
         if (!this.#isOver && this.#sendings.size === 0) this.#app.fail(failure.reason);
@@ -69,15 +68,15 @@ export class Share {
     this.#change({ digits: this.#questions[0]?.digits });
   }
 
-  #serve(peer: Channel, isOnly: boolean): void {
+  #serve(line: Line, isOnly: boolean): void {
     if (this.#isOver) {
-      peer.close();
+      line.close();
       return;
     }
     const { offer } = this.#source;
     const id = this.#addGuest({ progress: { ...NO_PROGRESS, total: offer.bytes, entryTotal: offer.entries.length } });
     const meter = new Meter();
-    const sending = new Sending(peer, this.#disk, this.#source, {
+    const sending = new Sending(line, this.#disk, this.#source, {
       event: (event) => {
         if (event.t === "peer") {
           this.#changeGuest(id, { name: event.hello.name });
@@ -91,18 +90,18 @@ export class Share {
           this.#moveGuest(id, { isPaused: event.paused });
         }
       },
-      disturbed: (isDisturbed) => this.#moveGuest(id, { isDisturbed }),
+      disturbed: (isDisturbed) => {
+        // Whoever comes back with the link goes on where it stopped.
+        if (isDisturbed) this.#hosting?.lend();
+        else this.#hosting?.takeBack();
+        this.#moveGuest(id, { isDisturbed });
+      },
+      path: (path) => this.#moveGuest(id, { path }),
     });
     this.#sendings.set(id, sending);
-    const watch = setInterval(() => {
-      void peer.path().then((path) => path && this.#moveGuest(id, { path }), () => undefined);
-    }, 1_000);
     sending.done
-      .then(() => this.#finish(id, isOnly), (error: unknown) => this.#lost(id, reasonOf(error)))
-      .finally(() => {
-        clearInterval(watch);
-        this.#sendings.delete(id);
-      });
+      .finally(() => this.#sendings.delete(id))
+      .then(() => this.#finish(id, isOnly), (error: unknown) => this.#changeGuest(id, { stage: "failed", failure: reasonOf(error) }));
     sending.start();
   }
 
@@ -110,16 +109,10 @@ export class Share {
     this.#changeGuest(id, { stage: "done" });
     const guest = this.#screen?.guests.find((other) => other.id === id);
     if (!isOnly || !guest || this.#isOver) return;
-    this.#isOver = true;
-    this.#hosting?.stop();
+    // Others are lost, and another one took their place.
+    this.stop();
     this.#app.finished();
     this.#app.show({ t: "sent", to: guest.name, progress: guest.progress });
-  }
-
-  #lost(id: number, failure: FailureReason): void {
-    this.#changeGuest(id, { stage: "failed", failure });
-    // Who comes back with the link goes on where it stopped.
-    if (failure.t === "lost" || (failure.t === "transfer" && failure.reason.t === "silent")) this.#hosting?.giveBack();
   }
 
   get #screen(): ShareScreen | undefined {

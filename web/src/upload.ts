@@ -3,9 +3,9 @@
 import { reasonOf, type App } from "./app.ts";
 import type { Disk } from "./disk/disk.ts";
 import { Failure } from "./failure.ts";
-import type { Channel } from "./net/channel.ts";
 import { decodeCtl } from "./protocol/ctl.ts";
 import { keepAlive } from "./session/joining.ts";
+import type { Line } from "./session/line.ts";
 import { Sending } from "./session/sending.ts";
 import type { Source } from "./session/source.ts";
 import { NO_PROGRESS, type Progress } from "./state.ts";
@@ -13,7 +13,7 @@ import { Meter } from "./ui/meter.ts";
 
 export class Upload {
   readonly #app: App;
-  readonly #peer: Channel;
+  readonly #line: Line;
   readonly #disk: Disk;
   readonly #meter = new Meter();
   #sending: Sending | undefined;
@@ -22,17 +22,17 @@ export class Upload {
   #progress: Progress = NO_PROGRESS;
   #isOver = false;
 
-  constructor(peer: Channel, disk: Disk, app: App) {
+  constructor(line: Line, disk: Disk, app: App) {
     this.#app = app;
-    this.#peer = peer;
+    this.#line = line;
     this.#disk = disk;
   }
 
   /** Shows who takes files, and gives signs of life while the person chooses some. */
   start(): void {
     const heard: Uint8Array[] = [];
-    this.#stopPings = keepAlive(this.#peer);
-    this.#peer.listen({
+    this.#stopPings = keepAlive(this.#line);
+    this.#line.listen({
       ctl: (bytes) => {
         try {
           const frame = decodeCtl(bytes);
@@ -48,6 +48,8 @@ export class Upload {
       data: () => this.#fail(new Failure({ t: "transfer", reason: { t: "violation", rule: "data" } })),
       drained: () => undefined,
       disturbed: () => undefined,
+      // It says again what it said.
+      replaced: () => heard.splice(0),
       lost: () => this.#fail(new Failure({ t: "lost" })),
     });
     this.#heard = heard;
@@ -59,10 +61,10 @@ export class Upload {
   send(source: Source): void {
     if (this.#sending) return;
     this.#stopPings?.();
-    this.#peer.unlisten();
-    this.#peer.giveBack(this.#heard);
+    this.#line.unlisten();
+    this.#line.giveBack(this.#heard);
     this.#progress = { ...NO_PROGRESS, total: source.offer.bytes, entryTotal: source.offer.entries.length };
-    this.#sending = new Sending(this.#peer, this.#disk, source, {
+    this.#sending = new Sending(this.#line, this.#disk, source, {
       event: (event) => {
         if (event.t === "accepted") this.#move({ total: event.bytes, entryTotal: event.entries });
         if (event.t !== "progress") return;
@@ -70,10 +72,8 @@ export class Upload {
         this.#move({ bytes: event.bytes, entries: event.entries, speed });
       },
       disturbed: (isDisturbed) => this.#move({ isDisturbed }),
+      path: (path) => this.#move({ path }),
     });
-    const watch = setInterval(() => {
-      void this.#peer.path().then((path) => path && this.#move({ path }), () => undefined);
-    }, 1_000);
     this.#sending.done
       .then(
         () => {
@@ -87,7 +87,6 @@ export class Upload {
       )
       .finally(() => {
         this.#isOver = true;
-        clearInterval(watch);
       });
     this.#move({});
     this.#sending.start();
@@ -103,7 +102,7 @@ export class Upload {
     this.#isOver = true;
     this.#stopPings?.();
     if (this.#sending) this.#sending.stop("canceled");
-    else this.#peer.close();
+    else this.#line.close();
   }
 
   #move(change: Partial<Progress>): void {
@@ -115,7 +114,7 @@ export class Upload {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#stopPings?.();
-    this.#peer.close();
+    this.#line.close();
     this.#app.fail(failure.reason);
   }
 }

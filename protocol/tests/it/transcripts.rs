@@ -11,6 +11,7 @@ use p2pshare_protocol::password::{PasswordCost, StretchedPassword};
 use p2pshare_protocol::sdp::SdpKind;
 use rand_core::Rng;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use crate::pair::{Pair, SeededRng, Setup, candidate, sdp};
 
@@ -34,6 +35,14 @@ fn conversations() -> Value {
         short_number: true,
         device: None,
     };
+    let resume_key: Zeroizing<[u8; 32]> = random(14, 32).try_into().map(Zeroizing::new).unwrap();
+    let again = Setup {
+        seed: 15,
+        room: HEXLOWER.encode(&random(16, 16)).parse().unwrap(),
+        host_secret: HostSecret::Resume(resume_key.clone()),
+        guest_secret: GuestSecret::Resume(resume_key),
+        ..Setup::with_codes("123456", "123456")
+    };
     json!({
         "offer": sdp(SdpKind::Offer),
         "answer": sdp(SdpKind::Answer),
@@ -42,6 +51,7 @@ fn conversations() -> Value {
             converse("a code", code, &[]),
             converse("a link", link, &[]),
             converse("a code, a password that is wrong at first, and the short number", password, &["pass", "passe\u{301}\u{a0}mot"]),
+            converse("again, after an earlier pairing", again, &[]),
         ],
         "password": { "salt": HEXLOWER.encode(&[9; 16]), "m": 64, "t": 2, "p": 1, "stretched": password_key },
     })
@@ -54,7 +64,8 @@ fn converse(name: &str, setup: Setup, passwords: &[&str]) -> Value {
         (HostSecret::Link { .. }, GuestSecret::Link(link)) => {
             json!({ "link": link.to_string(), "host_key_seed": HEXLOWER.encode(&random(seed ^ 0xabc, 32)) })
         }
-        (HostSecret::Link { .. } | HostSecret::Resume(_), _) => unreachable!("no such conversation"),
+        (HostSecret::Resume(key), _) => json!({ "resume_key": HEXLOWER.encode(&**key) }),
+        (HostSecret::Link { .. }, _) => unreachable!("no such conversation"),
     };
     let entropy = random(seed, 2 * ENTROPY_BYTES);
     let mut pair = setup.start();

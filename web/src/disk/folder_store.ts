@@ -20,8 +20,6 @@ export class FolderStore implements Store {
   readonly #tops = new Map<string, Promise<string>>();
   readonly #open = new Map<number, Promise<Open>>();
   readonly #done = new Map<number, FileSystemFileHandle>();
-  /** What was written of each file, for a connection that comes back. */
-  readonly #written = new Map<number, Map<number, Hash>>();
 
   constructor(root: FileSystemDirectoryHandle) {
     this.#root = root;
@@ -32,8 +30,8 @@ export class FolderStore implements Store {
     return Promise.resolve(0);
   }
 
-  open(entry: StoredEntry): Promise<readonly (readonly [number, Hash])[]> {
-    return Promise.resolve([...(this.#written.get(entry.id) ?? [])].sort(([a], [b]) => a - b));
+  open(): Promise<readonly (readonly [number, Hash])[]> {
+    return Promise.resolve([]);
   }
 
   /** Makes a folder that may stay empty. */
@@ -46,12 +44,10 @@ export class FolderStore implements Store {
     return Promise.resolve(new Uint8Array());
   }
 
-  async write(entry: StoredEntry, chunk: number, bytes: Bytes, hash: Hash): Promise<void> {
+  async write(entry: StoredEntry, chunk: number, bytes: Bytes): Promise<void> {
     if (this.#done.has(entry.id)) throw new DOMException("the file is complete", "InvalidStateError");
     const { writable } = await this.#get(entry);
     await writable.write({ type: "write", position: chunk * CHUNK_BYTES, data: bytes });
-    const written = this.#written.get(entry.id) ?? new Map<number, Hash>();
-    this.#written.set(entry.id, written.set(chunk, hash));
   }
 
   async commit(entry: StoredEntry): Promise<void> {
@@ -72,7 +68,6 @@ export class FolderStore implements Store {
   async discard(entry: StoredEntry): Promise<void> {
     const open = await this.#open.get(entry.id)?.catch(() => undefined);
     this.#open.delete(entry.id);
-    this.#written.delete(entry.id);
     await open?.writable.abort();
     await open?.folder.removeEntry(open.handle.name).catch(() => undefined);
   }

@@ -12,8 +12,6 @@ export type StoreKind = "memory" | "opfs" | "idb" | "folder" | "stream";
 export interface Place {
   readonly root: FileSystemDirectoryHandle;
   readonly folders: readonly string[];
-  /** Whether the same files go on that were being written there. */
-  readonly isContinued: boolean;
 }
 
 /** What a download consists of, in its order. */

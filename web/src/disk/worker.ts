@@ -84,7 +84,6 @@ function storeOf(kind: StoreKind): Store {
 
 async function opened({ kind, place, stream }: Extract<Request, { t: "open" }>): Promise<Store> {
   if (stream) return new StreamStore(stream.port, stream.outline);
-  if (place?.isContinued && store instanceof FolderStore) return store;
   return place ? openFolder(place) : storeOf(kind);
 }
 
@@ -95,8 +94,7 @@ async function openFolder({ root, folders }: Place): Promise<Store> {
 }
 
 async function openAll(opened: Store, entries: readonly StoredEntry[]): Promise<Answers["open"]> {
-  const isContinued = opened === store;
-  if (!isContinued) await store.close();
+  await store.close();
   store = opened;
   targets = new Map();
   const present: [number, [number, string][]][] = [];
@@ -107,11 +105,7 @@ async function openAll(opened: Store, entries: readonly StoredEntry[]): Promise<
     const chunks: [number, string][] = [];
     for (const [chunk, hash] of kept) {
       // What was noted is looked at again: the bytes may not have reached the disk before a crash.
-      const bytes = isContinued ? undefined : await store.read(entry, chunk);
-      if (!bytes) {
-        chunks.push([chunk, hash]);
-        continue;
-      }
+      const bytes = await store.read(entry, chunk);
       if (bytes.length !== lengthOf(entry, chunk) || hashOf(bytes) !== hash) continue;
       if (isArchive) found.crcs[chunk] = crc32(bytes);
       chunks.push([chunk, hash]);

@@ -42,12 +42,14 @@ export interface Channel {
   close(): void;
 }
 
-/** Lets what was sent leave, for a moment, then closes. */
-export async function closeSoon(channel: Channel): Promise<void> {
-  const until = performance.now() + FAREWELL;
-  while (channel.isOpen && performance.now() < until) await new Promise((go) => setTimeout(go, 50));
-  channel.close();
-}
+/** Hears nothing: whatever still comes over a channel that is done with is dropped. */
+export const DEAF: ChannelHandler = {
+  ctl: () => undefined,
+  data: () => undefined,
+  drained: () => undefined,
+  disturbed: () => undefined,
+  lost: () => undefined,
+};
 
 /** Who listens, and what arrived before anybody did: a few frames, as a peer that is not bound is not answered. */
 export class Inbox {
@@ -76,9 +78,6 @@ export class Inbox {
 /** Bytes that may wait to be sent: more makes control messages wait behind them and is no faster. */
 export const SEND_BUFFER_HIGH = 1 << 20;
 export const SEND_BUFFER_LOW = 256 << 10;
-
-/** How long the last control frames may take to leave. */
-const FAREWELL = 2_000;
 
 /** Messages that may come before somebody listens: repeats of the peer's MAC, and the pages of a long offer. */
 const EARLY_MAX = 4096;

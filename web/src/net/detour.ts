@@ -10,6 +10,9 @@ export interface DetourHandler {
   none(): void;
 }
 
+/** When it may be taken: late, soon where it was needed before, or never. */
+export type DetourUse = "late" | "soon" | "never";
+
 export class Detour {
   readonly #open: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -17,7 +20,7 @@ export class Detour {
   #isOver = false;
 
   /** Plans to take it, after a while in which a better path is looked for. */
-  constructor(credential: Credential, keys: SessionKeys, handler: DetourHandler) {
+  constructor(credential: Credential, keys: SessionKeys, use: Exclude<DetourUse, "never">, handler: DetourHandler) {
     this.#open = () => {
       const tunnel = new Tunnel(credential, keys, {
         begun: () => {
@@ -31,7 +34,7 @@ export class Detour {
       });
       this.#tunnel = tunnel;
     };
-    this.#timer = setTimeout(() => this.hurry(), BETTER_FIRST);
+    this.#timer = setTimeout(() => this.hurry(), use === "late" ? BETTER_FIRST : BETTER_SOON);
   }
 
   /** Whether it may still be taken. */
@@ -56,3 +59,6 @@ export class Detour {
 
 /** How long a better path is looked for first. */
 const BETTER_FIRST = 6_000;
+
+/** The same where there was nothing better before. */
+const BETTER_SOON = 1_000;

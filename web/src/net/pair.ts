@@ -10,7 +10,7 @@ import type { Input, Output } from "../protocol/pairing/messages.ts";
 import type { PasswordCost, StretchedPassword } from "../protocol/password.ts";
 import { bind } from "./bind.ts";
 import type { Channel } from "./channel.ts";
-import { Detour } from "./detour.ts";
+import { Detour, type DetourUse } from "./detour.ts";
 import { NO_RELAY, type Grant, type Ice } from "./ice.ts";
 import { Peer } from "./peer.ts";
 
@@ -29,9 +29,15 @@ export interface PairingHost {
   judged?(error: PairingError): void;
 }
 
+/** A connection that is bound to a pairing, and the pairing's keys. */
+export interface Paired {
+  readonly channel: Channel;
+  readonly keys: SessionKeys;
+}
+
 /** A pairing under way; `done` is the bound connection. */
 export class Pairing {
-  readonly done: Promise<Channel>;
+  readonly done: Promise<Paired>;
   readonly #machine: GuestPairing | HostPairing;
   readonly #host: PairingHost;
   readonly #peer: Peer;
@@ -41,7 +47,7 @@ export class Pairing {
   #isOver = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #openTimer: ReturnType<typeof setTimeout> | undefined;
-  #resolve!: (channel: Channel) => void;
+  #resolve!: (paired: Paired) => void;
   #reject!: (failure: Error) => void;
   #relayTimer: ReturnType<typeof setTimeout> | undefined;
   /** Whether the search for addresses may begin, and whether it has. */
@@ -50,6 +56,7 @@ export class Pairing {
   /** The host's answer, and what came after it, until then. */
   #answer: string | undefined;
   readonly #waiting: (() => Promise<void>)[] = [];
+  readonly #detourUse: DetourUse;
   /** The way through the server, in case that no other opens. */
   #detour: Detour | undefined;
   #hasFailed = false;
@@ -58,8 +65,9 @@ export class Pairing {
   /** What the stack is told, in its order. */
   #stack: Promise<void> = Promise.resolve();
 
-  constructor(machine: GuestPairing | HostPairing, isGuest: boolean, ice: Ice, host: PairingHost) {
+  constructor(machine: GuestPairing | HostPairing, isGuest: boolean, ice: Ice, host: PairingHost, detour: DetourUse = "late") {
     this.#machine = machine;
+    this.#detourUse = detour;
     this.#isGuest = isGuest;
     this.#host = host;
     this.done = new Promise((resolve, reject) => {
@@ -95,8 +103,8 @@ export class Pairing {
     if (this.#isBeginning || this.#isOver) return;
     this.#isBeginning = true;
     const keys = this.#keys;
-    if (credential && keys) {
-      this.#detour = new Detour(credential, keys, {
+    if (credential && keys && this.#detourUse !== "never") {
+      this.#detour = new Detour(credential, keys, this.#detourUse, {
         taken: (tunnel) => this.#take(tunnel, keys),
         none: () => {
           if (this.#hasFailed) this.fail(new Failure({ t: "no_path" }));
@@ -231,7 +239,7 @@ export class Pairing {
     bind(channel, keys).then(
       () => {
         this.#detour?.cancel();
-        this.#resolve(channel);
+        this.#resolve({ channel, keys });
       },
       (error: unknown) => {
         if (this.#channel !== channel) return;

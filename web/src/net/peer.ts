@@ -225,5 +225,5 @@ function isLocal(end: Record<string, unknown> | undefined): boolean {
   );
 }
 
-/** How long a disturbed connection may take to come back. */
+/** How long a disturbed connection may take to come back; another one is looked for meanwhile. */
 const LOST_AFTER = 30_000;

@@ -29,6 +29,8 @@ export class Tunnel implements Channel {
   readonly #opening: TunnelHandler;
   #state: "waiting" | "ready" | "begun" | "over" = "waiting";
   #roundTrip: number | undefined;
+  #heardAt = 0;
+  #isSilent = false;
   #pings: ReturnType<typeof setInterval> | undefined;
   #draining: ReturnType<typeof setInterval> | undefined;
 
@@ -131,6 +133,7 @@ export class Tunnel implements Channel {
       return false;
     }
     const { lane, body } = message;
+    this.#notice();
     if ((lane === "begin") !== (this.#state === "ready")) return false;
     switch (lane) {
       case "begin":
@@ -149,9 +152,20 @@ export class Tunnel implements Channel {
     }
   }
 
+  /** Both sides ping, so that who says nothing at all is not reached. */
+  #notice(isHeard = true): void {
+    if (isHeard) this.#heardAt = performance.now();
+    const isSilent = performance.now() - this.#heardAt > SILENCE;
+    if (isSilent === this.#isSilent) return;
+    this.#isSilent = isSilent;
+    this.#inbox.handler?.disturbed(isSilent);
+  }
+
   #begin(): void {
     this.#state = "begun";
+    this.#notice();
     const ping = (): void => {
+      this.#notice(false);
       const stamp = new Uint8Array(8);
       new DataView(stamp.buffer).setFloat64(0, performance.now());
       this.#send("ping", stamp);
@@ -192,3 +206,6 @@ const DRAIN_LOOK = 5;
 
 /** How often the round trip is measured. */
 const PING_EVERY = 2_000;
+
+/** How long the other side may be silent before the connection counts as disturbed. */
+const SILENCE = 8_000;

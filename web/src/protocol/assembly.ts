@@ -7,6 +7,7 @@ import { CHUNK_BYTES } from "./limits.ts";
 
 interface Part {
   readonly entry: number;
+  readonly chunk: number;
   readonly pieces: DataFrame[];
   bytes: number;
   hash?: Hash;
@@ -51,6 +52,13 @@ export class Assembly {
     return this.#takeWhole(entry, chunk, chunkBytes);
   }
 
+  /** The chunks that are all here but for their hash; `lengthOf` tells their length. */
+  withoutHash(lengthOf: (entry: number, chunk: number) => number): [entry: number, chunk: number][] {
+    return [...this.#chunks.values()].flatMap(({ entry, chunk, bytes, hash }) =>
+      hash === undefined && bytes === lengthOf(entry, chunk) ? [[entry, chunk]] : [],
+    );
+  }
+
   /** Notes that the disk is done with a chunk. */
   written(entry: number, chunk: number): void {
     const key = keyOf(entry, chunk);
@@ -71,7 +79,7 @@ export class Assembly {
     const key = keyOf(entry, chunk);
     const known = this.#chunks.get(key);
     if (known) return known;
-    const part: Part = { entry, pieces: [], bytes: 0 };
+    const part: Part = { entry, chunk, pieces: [], bytes: 0 };
     this.#chunks.set(key, part);
     return part;
   }

@@ -70,6 +70,18 @@ export class Jobs {
     for (let chunk = first; chunk < first + count; chunk++) this.#verify.push({ entry, chunk });
   }
 
+  /** Forgets what was asked for on a connection that is lost; chunks that were read are announced anew. */
+  interrupt(): void {
+    this.#queue = new Queue();
+    this.#covered = 0;
+    this.#verify = new Queue();
+    this.#announcements = [];
+    for (const slot of this.#store.values()) {
+      if (slot.t === "reading") slot.announce = false;
+      else slot.announced = false;
+    }
+  }
+
   /** Drops everything of an entry. */
   remove(entry: number): void {
     this.#queue = this.#queue.filter((job) => job.entry !== entry);

@@ -69,6 +69,16 @@ export class Plan {
     }
   }
 
+  /** Forgets what was on its way on a connection that is lost: it is to be asked for again, before anything else. */
+  interrupt(): void {
+    this.#dropped.clear();
+    this.#outstandingBytes = 0;
+    const pending = [...this.#outstanding].map(([key, { entry, to }]) => ({ entry, from: offsetOf(key), to }));
+    this.#outstanding.clear();
+    pending.sort((a, b) => b.entry - a.entry || b.from - a.from);
+    for (const { entry, from, to } of pending) this.addMissing(entry, from, to);
+  }
+
   #pushMissing(entry: number, from: number, to: number): void {
     if (from < to) this.#missing.push({ entry, from, to });
   }

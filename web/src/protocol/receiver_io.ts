@@ -25,6 +25,8 @@ export type ReceiverInput =
   | { readonly t: "settled" }
   /** This side's person pauses or goes on; the sender is told. */
   | { readonly t: "pause"; readonly paused: boolean }
+  /** A new channel to the same peer replaces one that was lost. */
+  | { readonly t: "reconnected" }
   | { readonly t: "stop"; readonly code: AbortCode }
   | { readonly t: "timed_out" };
 

@@ -23,6 +23,8 @@ export type SenderInput =
   | { readonly t: "unread"; readonly id: ChunkId; readonly reason: SkipReason }
   /** This side's person pauses or goes on. Nothing is said of it: nothing is served meanwhile. */
   | { readonly t: "pause"; readonly paused: boolean }
+  /** A new channel to the same peer replaces one that was lost. */
+  | { readonly t: "reconnected" }
   | { readonly t: "stop"; readonly code: AbortCode }
   | { readonly t: "timed_out" };
 
@@ -51,17 +53,20 @@ export class Sender {
   readonly #payloadBytes: number;
   #phase: Phase = "greeting";
   readonly #selected = new Set<number>();
-  readonly #skipped = new Set<number>();
+  readonly #skipped = new Map<number, SkipReason>();
   readonly #jobs: Jobs;
   readonly #ledger = new Ledger();
   /** Hashes that are to be sent with the next control frame. */
   #hashes: ChunkHash[] = [];
   readonly #outputs: SenderOutput[] = [];
-  readonly #liveness: Liveness;
+  readonly #hello: Hello;
+  #liveness: Liveness;
   /** When the receiver last asked for something or confirmed something. */
   #moved: number;
   #pausedByPeer = false;
   #pausedHere = false;
+  /** Whether frames that were said before may come again. */
+  #isReconnected = false;
 
   /** Starts a transfer on a channel that both sides have bound to the pairing. */
   constructor(offer: Offer, hello: Omit<Hello, "role">, payloadBytes: number, now: number) {
@@ -70,8 +75,14 @@ export class Sender {
     this.#jobs = new Jobs(offer);
     this.#liveness = new Liveness(now);
     this.#moved = now;
-    this.#send({ t: "hello", ...hello, role: "sends" }, now);
-    for (const page of offerPages(offer.entries)) this.#send(page, now);
+    this.#hello = { ...hello, role: "sends" };
+    this.#introduce(now);
+  }
+
+  /** Says hello and makes the offer. */
+  #introduce(now: number): void {
+    this.#send({ t: "hello", ...this.#hello }, now);
+    for (const page of offerPages(this.#offer.entries)) this.#send(page, now);
   }
 
   handleInput(input: SenderInput, now: number): void {
@@ -81,7 +92,8 @@ export class Sender {
     } catch (thrown) {
       const error = thrown instanceof Malformed ? broken(thrown.message) : thrown;
       if (!(error instanceof TransferError)) throw error;
-      this.#phase = "finished";
+      // After silence another connection may take over.
+      if (error.reason.t !== "silent") this.#phase = "finished";
       if (error.abortCode) this.#send({ t: "abort", code: error.abortCode }, now);
       throw error;
     }
@@ -138,11 +150,15 @@ export class Sender {
         this.#pausedHere = input.paused;
         this.#moved = now;
         break;
+      case "reconnected":
+        this.#reconnect(now);
+        break;
       case "stop":
         throw new TransferError({ t: "stopped", code: input.code });
       case "timed_out":
-        if (this.#expectsRequests && now >= this.#moved + STALL_MAX) throw new TransferError({ t: "stalled" });
+        // Who is not heard at all may have lost only its connection.
         if (this.#liveness.check(now)) this.#send({ t: "ping" }, now);
+        if (this.#expectsRequests && now >= this.#moved + STALL_MAX) throw new TransferError({ t: "stalled" });
         break;
     }
   }
@@ -156,6 +172,9 @@ export class Sender {
     if (phase === "greeting" && frame.t === "hello") this.#greet(frame);
     else if (phase === "offered" && frame.t === "accept") this.#accept(frame.select, frame.last, now);
     else if (phase === "offered" && frame.t === "decline") throw new TransferError({ t: "declined", reason: frame.reason });
+    // Said before the last connection was lost, and heard then.
+    else if (phase === "serving" && this.#isReconnected && frame.t === "hello") this.#report({ t: "peer", hello: frame });
+    else if (phase === "serving" && this.#isReconnected && frame.t === "accept") return;
     else if (phase === "serving") this.#serve(frame, now);
     else throw broken(`\`${frame.t}\` is not allowed at this point`);
   }
@@ -198,6 +217,24 @@ export class Sender {
       case "abort":
       case "ping":
         throw broken(`\`${frame.t}\` is not allowed at this point`);
+    }
+  }
+
+  /** Starts over on a new channel: what was not taken is offered again, what was taken is served as asked for anew. */
+  #reconnect(now: number): void {
+    this.#isReconnected = true;
+    this.#liveness = new Liveness(now);
+    this.#moved = now;
+    this.#outputs.splice(0, Infinity, ...this.#outputs.filter(({ t }) => t === "report"));
+    this.#hashes = [];
+    this.#jobs.interrupt();
+    if (this.#phase === "greeting" || this.#phase === "offered") {
+      this.#phase = "greeting";
+      this.#selected.clear();
+      this.#introduce(now);
+    } else if (this.#phase === "serving") {
+      this.#send({ t: "hello", ...this.#hello }, now);
+      for (const [entry, reason] of this.#skipped) this.#send({ t: "skip", entry, reason }, now);
     }
   }
 
@@ -260,7 +297,7 @@ export class Sender {
 
   #giveUp(entry: number, reason: SkipReason): boolean {
     if (this.#skipped.has(entry)) return false;
-    this.#skipped.add(entry);
+    this.#skipped.set(entry, reason);
     this.#ledger.remove(entry);
     this.#jobs.remove(entry);
     this.#hashes = this.#hashes.filter(([id]) => id !== entry);

@@ -37,6 +37,10 @@ export class Targets {
     return this.#all.get(id);
   }
 
+  get givenUp(): number[] {
+    return [...this.#givenUp];
+  }
+
   wasGivenUp(id: number): boolean {
     return this.#givenUp.has(id);
   }

@@ -4,7 +4,6 @@
 import { Failure } from "../failure.ts";
 import { fetchIce, granted, NO_ICE } from "../net/ice.ts";
 import { Pairing, type PairingHost } from "../net/pair.ts";
-import type { Channel } from "../net/channel.ts";
 import { random } from "../net/random.ts";
 import { Signaling } from "../net/signaling.ts";
 import { generateCode, spacedCode, type Code } from "../protocol/code.ts";
@@ -16,6 +15,7 @@ import { HostPairing } from "../protocol/pairing/host.ts";
 import type { HostSecret } from "../protocol/pairing/secret.ts";
 import type { StretchedPassword } from "../protocol/password.ts";
 import { ShareGuard } from "../protocol/share_guard.ts";
+import { Line } from "./line.ts";
 
 export interface ShareOptions {
   readonly password: StretchedPassword | undefined;
@@ -32,7 +32,7 @@ export interface HostingHandler extends Pick<PairingHost, "confirm"> {
   wrongCode(left: number): void;
   wrongPassword(left: number): void;
   /** A guest is connected. */
-  guest(peer: Channel): void;
+  guest(line: Line): void;
   /** A guest that had the right code could not be connected. */
   guestFailed(failure: Failure): void;
   /** Whether the server is connected. */
@@ -124,7 +124,8 @@ export class Hosting {
   }
 
   #request(kind: "code" | "link", room: string | undefined, token: string | undefined): ClientMessage {
-    return { type: "create", v: 1, kind, room, token, ttl: LIFETIME_S, max: this.#options.max };
+    // Who comes back takes a place again, so that places are counted here and not at the server.
+    return { type: "create", v: 1, kind, room, token, ttl: LIFETIME_S };
   }
 
   #say(message: ClientMessage): void {
@@ -137,7 +138,8 @@ export class Hosting {
         this.#opened(message.room, message.token);
         break;
       case "peer":
-        this.#serve(message.cid, message.room);
+        if (this.#wantsMore) this.#serve(message.cid, message.room);
+        else this.#say({ type: "kick", cid: message.cid, why: "kicked" });
         break;
       case "from":
         this.#guests.get(message.cid)?.pairing.feed({ t: "received", bytes: message.body });
@@ -190,21 +192,18 @@ export class Hosting {
     this.#reopen();
   }
 
-  /** Lets another guest come in the place of one that was lost. */
-  giveBack(): void {
-    const wasFull = !this.#wantsMore;
+  /** Lends the place of a guest that is not heard to whoever comes with the same code or link. */
+  lend(): void {
     this.#paired--;
-    if (!wasFull || this.#isOver) return;
-    // The server lets nobody into a room that is used up.
-    for (const room of [roomOfLink(this.#link), this.#code?.nameplate]) if (room !== undefined) this.#say({ type: "bye", room });
-    this.#linkRoom = { isOpen: false };
-    this.#code = undefined;
-    this.#codeRoom = { isOpen: false };
-    this.#reopen();
+  }
+
+  /** The guest is there again. */
+  takeBack(): void {
+    this.#paired++;
   }
 
   #reopen(): void {
-    if (this.#isOver || !this.#wantsMore) return;
+    if (this.#isOver) return;
     if (!this.#linkRoom.isOpen) this.#say(this.#linkRequest());
     if (!this.#codeRoom.isOpen) this.#say(this.#codeRequest());
   }
@@ -247,10 +246,10 @@ export class Hosting {
       },
     });
     this.#guests.set(cid, { pairing, machine });
-    pairing.done.then((peer) => this.#handler.guest(peer), (error: unknown) => {
+    pairing.done.then((paired) => this.#handler.guest(new Line(paired, this.#ice)), (error: unknown) => {
       if (!pairing.isPaired || !(error instanceof Failure)) return;
       this.#handler.guestFailed(error);
-      this.giveBack();
+      this.lend();
     }).finally(() => this.#guests.delete(cid));
   }
 

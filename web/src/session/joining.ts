@@ -3,14 +3,14 @@
 import { Failure } from "../failure.ts";
 import { fetchIce, granted, NO_RELAY, type Ice } from "../net/ice.ts";
 import { Pairing, type PairingHost } from "../net/pair.ts";
-import type { Channel } from "../net/channel.ts";
 import { random } from "../net/random.ts";
 import { Signaling } from "../net/signaling.ts";
 import { decodeCtl, encodeCtl, type Direction } from "../protocol/ctl.ts";
 import { PING_INTERVAL, SILENCE_MAX } from "../protocol/limits.ts";
 import { drawEntropy } from "../protocol/pairing/entropy.ts";
 import { GuestPairing } from "../protocol/pairing/guest.ts";
-import { roomOf, type GuestSecret } from "../protocol/pairing/secret.ts";
+import { roomOf, type Invitation } from "../protocol/pairing/secret.ts";
+import { Line } from "./line.ts";
 
 /** The steps that a person sees. */
 export type JoinStep = "server" | "pairing" | "connecting";
@@ -21,7 +21,7 @@ export interface JoinHandler extends Pick<PairingHost, "askPassword" | "confirm"
 
 /** A join under way. */
 export class Joining {
-  readonly #secret: GuestSecret;
+  readonly #secret: Invitation;
   readonly #handler: JoinHandler;
   readonly #name: string | undefined;
   #signaling: Signaling | undefined;
@@ -30,7 +30,7 @@ export class Joining {
   #isStopped = false;
 
   /** `name` is what this side calls itself, where the host does not expect anybody; both then compare a number. */
-  constructor(secret: GuestSecret, handler: JoinHandler, name?: string) {
+  constructor(secret: Invitation, handler: JoinHandler, name?: string) {
     this.#name = name;
     this.#secret = secret;
     this.#handler = handler;
@@ -42,13 +42,13 @@ export class Joining {
   }
 
   /** Joins; the connection that comes out is bound to the pairing. Throws `Failure`. */
-  async run(): Promise<Channel> {
+  async run(): Promise<Line> {
     this.#handler.step("server");
-    const ice = fetchIce();
+    const asked = fetchIce();
     try {
       await this.#enter();
-      const pairing = this.#pair(await ice);
-      return await pairing.done;
+      const ice = await asked;
+      return new Line(await this.#pair(ice).done, ice);
     } finally {
       this.#signaling?.close();
     }
@@ -132,11 +132,11 @@ export class Joining {
  * Waits for the host's hello, without taking it, to learn which way the files go. Whoever waits gives signs of life.
  * Throws `Failure`.
  */
-export async function hearDirection(peer: Channel): Promise<Direction> {
+export async function hearDirection(line: Line): Promise<Direction> {
   const heard: Uint8Array[] = [];
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => reject(new Failure({ t: "lost" })), SILENCE_MAX);
-    peer.listen({
+    line.listen({
       ctl: (bytes) => {
         heard.push(bytes);
         let role: Direction | undefined;
@@ -148,20 +148,21 @@ export async function hearDirection(peer: Channel): Promise<Direction> {
           // The machine that takes the frame again says what is wrong with it.
         }
         clearTimeout(late);
-        peer.unlisten();
-        peer.giveBack(heard);
+        line.unlisten();
+        line.giveBack(heard);
         resolve(role ?? "sends");
       },
       data: () => reject(new Failure({ t: "bind_missing" })),
       drained: () => undefined,
       disturbed: () => undefined,
+      replaced: () => heard.splice(0),
       lost: () => reject(new Failure({ t: "lost" })),
     });
   });
 }
 
 /** Gives signs of life while a person chooses what to send; returns how to stop. */
-export function keepAlive(peer: Channel): () => void {
-  const timer = setInterval(() => peer.sendCtl(encodeCtl({ t: "ping" })), PING_INTERVAL);
+export function keepAlive(line: Line): () => void {
+  const timer = setInterval(() => line.sendCtl(encodeCtl({ t: "ping" })), PING_INTERVAL);
   return () => clearInterval(timer);
 }

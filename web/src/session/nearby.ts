@@ -1,6 +1,5 @@
 // One connection to the server for the devices of this network: it tells who is there, and lets others see this page if it may.
 
-import type { Channel } from "../net/channel.ts";
 import { fetchIce, granted, NO_ICE, NO_RELAY } from "../net/ice.ts";
 import { Pairing } from "../net/pair.ts";
 import { random } from "../net/random.ts";
@@ -12,6 +11,7 @@ import { fragmentOf, roomOfLink } from "../protocol/link.ts";
 import type { Device } from "../protocol/nearby.ts";
 import { drawEntropy } from "../protocol/pairing/entropy.ts";
 import { HostPairing } from "../protocol/pairing/host.ts";
+import { Line } from "./line.ts";
 
 export interface NearbyHandler {
   /** Who else is there; `undefined` where the server cannot tell. */
@@ -21,7 +21,7 @@ export interface NearbyHandler {
   /** Whoever was at the door is gone. */
   left(): void;
   /** Whoever was at the door is let in and connected. */
-  entered(peer: Channel): void;
+  entered(line: Line): void;
 }
 
 export class Nearby {
@@ -137,9 +137,9 @@ export class Nearby {
     });
     this.#guest = { cid, pairing };
     pairing.done
-      .then((peer) => {
+      .then((paired) => {
         this.#guest = undefined;
-        this.#handler.entered(peer);
+        this.#handler.entered(new Line(paired, this.#ice));
       }, () => {
         this.#guest = undefined;
         signaling?.say({ type: "kick", cid, why: "kicked" });

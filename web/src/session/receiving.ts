@@ -3,25 +3,24 @@
 import type { Disk } from "../disk/disk.ts";
 import type { Place, StoredEntry, StoreKind, Stream } from "../disk/messages.ts";
 import { Failure } from "../failure.ts";
-import { closeSoon, type Channel } from "../net/channel.ts";
 import type { AbortCode, DeclineReason } from "../protocol/ctl.ts";
 import type { PresentChunk } from "../protocol/plan.ts";
 import { Receiver } from "../protocol/receiver.ts";
 import type { ReceiverEvent, ReceiverInput, ReceiverOutput } from "../protocol/receiver_io.ts";
 import { TransferError } from "../protocol/transfer_error.ts";
 import { ownHello } from "./hello.ts";
+import type { Line, LineHandler } from "./line.ts";
 
-export interface ReceivingHandler {
+export interface ReceivingHandler extends Pick<LineHandler, "disturbed" | "path"> {
   event(event: ReceiverEvent): void;
   /** What has to be done before the sender is told that all is well. */
   settle(): Promise<void>;
-  disturbed(isDisturbed: boolean): void;
 }
 
 export class Receiving {
   /** Resolves when everything is verified, stored and said. Rejects with a `Failure`. */
   readonly done: Promise<void>;
-  readonly #peer: Channel;
+  readonly #line: Line;
   readonly #disk: Disk;
   readonly #handler: ReceivingHandler;
   readonly #machine = new Receiver(ownHello(), performance.now());
@@ -31,8 +30,8 @@ export class Receiving {
   #resolve!: () => void;
   #reject!: (failure: Failure) => void;
 
-  constructor(peer: Channel, disk: Disk, handler: ReceivingHandler) {
-    this.#peer = peer;
+  constructor(line: Line, disk: Disk, handler: ReceivingHandler) {
+    this.#line = line;
     this.#disk = disk;
     this.#handler = handler;
     this.done = new Promise((resolve, reject) => {
@@ -42,15 +41,18 @@ export class Receiving {
   }
 
   start(): void {
-    this.#peer.listen({
+    this.#line.listen({
       ctl: (bytes) => this.#feed({ t: "ctl", bytes }),
       data: (message) => this.#feed({ t: "data", message }),
       drained: () => undefined,
-      disturbed: (isDisturbed) => this.#handler.disturbed(isDisturbed),
-      lost: () => {
-        if (this.#machine.isComplete) this.#finish();
-        else this.#fail(new Failure({ t: "lost" }));
+      disturbed: (isDisturbed) => {
+        // Nothing but the sender's last word is missing then.
+        if (isDisturbed && this.#machine.isComplete) this.#finish();
+        else this.#handler.disturbed(isDisturbed);
       },
+      replaced: () => this.#feed({ t: "reconnected" }),
+      lost: () => this.#fail(new Failure({ t: "lost" })),
+      path: (path) => this.#handler.path?.(path),
     });
     this.#carryOut();
   }
@@ -93,6 +95,10 @@ export class Receiving {
       this.#machine.handleInput(input, performance.now());
     } catch (error) {
       if (!(error instanceof TransferError)) throw error;
+      if (error.reason.t === "silent") {
+        this.#line.renew();
+        return;
+      }
       this.#carryOut();
       this.#fail(new Failure({ t: "transfer", reason: error.reason }));
       return;
@@ -117,7 +123,7 @@ export class Receiving {
   #perform(output: Exclude<ReceiverOutput, { t: "wait" }>): void {
     switch (output.t) {
       case "send":
-        this.#peer.sendCtl(output.bytes);
+        this.#line.sendCtl(output.bytes);
         break;
       case "write": {
         const { entry, offset, pieces } = output;
@@ -166,14 +172,14 @@ export class Receiving {
   #finish(): void {
     if (this.#isOver) return;
     this.#end();
-    this.#peer.close();
+    this.#line.close();
     this.#resolve();
   }
 
   #fail(failure: Failure): void {
     if (this.#isOver) return;
     this.#end();
-    void closeSoon(this.#peer);
+    void this.#line.closeSoon();
     this.#reject(failure);
   }
 

@@ -2,7 +2,6 @@
 
 import type { Disk } from "../disk/disk.ts";
 import { Failure } from "../failure.ts";
-import { closeSoon, type Channel } from "../net/channel.ts";
 import type { AbortCode } from "../protocol/ctl.ts";
 import { encodeDataFrame } from "../protocol/data_frame.ts";
 import { chunkRange } from "../protocol/hash.ts";
@@ -10,17 +9,17 @@ import type { ChunkId } from "../protocol/jobs.ts";
 import { Sender, type SenderEvent, type SenderInput, type SenderOutput } from "../protocol/sender.ts";
 import { TransferError } from "../protocol/transfer_error.ts";
 import { ownHello } from "./hello.ts";
+import type { Line, LineHandler } from "./line.ts";
 import type { Source } from "./source.ts";
 
-export interface SendingHandler {
+export interface SendingHandler extends Pick<LineHandler, "disturbed" | "path"> {
   event(event: SenderEvent): void;
-  disturbed(isDisturbed: boolean): void;
 }
 
 export class Sending {
   /** Resolves when the receiver has everything. Rejects with a `Failure`. */
   readonly done: Promise<void>;
-  readonly #peer: Channel;
+  readonly #line: Line;
   readonly #disk: Disk;
   readonly #source: Source;
   readonly #handler: SendingHandler;
@@ -30,12 +29,12 @@ export class Sending {
   #resolve!: () => void;
   #reject!: (failure: Failure) => void;
 
-  constructor(peer: Channel, disk: Disk, source: Source, handler: SendingHandler) {
-    this.#peer = peer;
+  constructor(line: Line, disk: Disk, source: Source, handler: SendingHandler) {
+    this.#line = line;
     this.#disk = disk;
     this.#source = source;
     this.#handler = handler;
-    this.#machine = new Sender(source.offer, ownHello(), peer.payloadBytes, performance.now());
+    this.#machine = new Sender(source.offer, ownHello(), line.payloadBytes, performance.now());
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -43,12 +42,14 @@ export class Sending {
   }
 
   start(): void {
-    this.#peer.listen({
+    this.#line.listen({
       ctl: (bytes) => this.#feed({ t: "ctl", bytes }),
       data: () => this.#feed({ t: "data" }),
       drained: () => this.#carryOut(),
       disturbed: (isDisturbed) => this.#handler.disturbed(isDisturbed),
+      replaced: () => this.#feed({ t: "reconnected" }),
       lost: () => this.#fail(new Failure({ t: "lost" })),
+      path: (path) => this.#handler.path?.(path),
     });
     this.#carryOut();
   }
@@ -67,6 +68,10 @@ export class Sending {
       this.#machine.handleInput(input, performance.now());
     } catch (error) {
       if (!(error instanceof TransferError)) throw error;
+      if (error.reason.t === "silent") {
+        this.#line.renew();
+        return;
+      }
       this.#carryOut();
       this.#fail(new Failure({ t: "transfer", reason: error.reason }));
       return;
@@ -82,9 +87,9 @@ export class Sending {
         if (this.#isOver) return;
         continue;
       }
-      const frame = this.#peer.hasRoom && this.#peer.isOpen ? this.#machine.pollData() : undefined;
+      const frame = this.#line.hasRoom && this.#line.isOpen ? this.#machine.pollData() : undefined;
       if (frame) {
-        this.#peer.sendData(encodeDataFrame(frame));
+        this.#line.sendData(encodeDataFrame(frame));
         continue;
       }
       clearTimeout(this.#timer);
@@ -97,7 +102,7 @@ export class Sending {
   #perform(output: Exclude<SenderOutput, { t: "wait" }>): void {
     switch (output.t) {
       case "send":
-        this.#peer.sendCtl(output.bytes);
+        this.#line.sendCtl(output.bytes);
         break;
       case "read":
         void this.#read(output.id);
@@ -130,14 +135,14 @@ export class Sending {
 
   #finish(): void {
     this.#end();
-    void closeSoon(this.#peer);
+    void this.#line.closeSoon();
     this.#resolve();
   }
 
   #fail(failure: Failure): void {
     if (this.#isOver) return;
     this.#end();
-    void closeSoon(this.#peer);
+    void this.#line.closeSoon();
     this.#reject(failure);
   }
 

@@ -16,7 +16,7 @@ const target = process.env.CARGO_TARGET_DIR ?? join(here, "../../../target");
 export const binary = process.env.P2PSHARE_BIN ?? join(target, process.env.P2PSHARE_PROFILE ?? "debug", "p2pshare");
 
 /** A network namespace for the programs, and their address as the browser outside sees it; for tests at "lan" only. */
-const namespace = process.env.P2PSHARE_E2E_NETNS;
+const everybodys = process.env.P2PSHARE_E2E_NETNS;
 const otherAddress = process.env.P2PSHARE_E2E_LAN;
 export const shots = join(here, "../../screenshots");
 mkdirSync(shots, { recursive: true });
@@ -41,10 +41,10 @@ const FLAGS = [
 ];
 
 /** Starts Chromium; `isThrottled` leaves pages in the background as slow as it makes them. */
-export async function launch({ isThrottled = false } = {}) {
+export async function launch({ isThrottled = false, ...more } = {}) {
   const args = isThrottled ? FLAGS.filter((flag) => !flag.includes("background") && !flag.includes("occluded")) : FLAGS;
   const ignoreDefaultArgs = FLAGS.filter((flag) => !args.includes(flag));
-  return chromium.launch({ ...options(args), ignoreDefaultArgs });
+  return chromium.launch({ ...options(args), ignoreDefaultArgs, ...more });
 }
 
 /** Starts Chromium as a person has it, with a profile on disk: what a private window stores lies in memory. */
@@ -85,7 +85,7 @@ export async function open(browser, url, options = {}) {
 }
 
 /** Runs the program; `line(pattern)` waits for output, `exit` is its exit code. */
-export function run(args, { env = {} } = {}) {
+export function run(args, { env = {}, namespace = everybodys } = {}) {
   const [program, ...rest] = namespace ? ["ip", "netns", "exec", namespace, binary, ...args] : [binary, ...args];
   const child = spawn(program, rest, {
     env: { ...process.env, XDG_CONFIG_HOME: "/nonexistent", HOME: homedir(), ...env },
@@ -127,7 +127,7 @@ export async function serve(env = {}, more = []) {
   const port = 20_000 + Math.floor(Math.random() * 20_000);
   const server = run(["serve", "--listen", `0.0.0.0:${port}`, ...more], { env });
   for (let i = 0; i < 100; i++) {
-    const isUp = await fetch(`http://${namespace ? otherAddress : "127.0.0.1"}:${port}/healthz`).then((r) => r.ok, () => false);
+    const isUp = await fetch(`http://${everybodys ? otherAddress : "127.0.0.1"}:${port}/healthz`).then((r) => r.ok, () => false);
     if (isUp) return Object.assign(server, { port, local: `http://127.0.0.1:${port}`, lan: `http://${lanAddress()}:${port}` });
     await new Promise((go) => setTimeout(go, 100));
   }

@@ -18,7 +18,7 @@ import { preparePassword, stretch } from "../../src/protocol/password.ts";
 interface Conversation {
   name: string;
   room: string;
-  secret: { code?: string; link?: string; host_key_seed?: string };
+  secret: { code?: string; link?: string; host_key_seed?: string; resume_key?: string };
   host_random: string;
   guest_random: string;
   passwords: string[];
@@ -114,6 +114,10 @@ function secrets(v: Conversation): [HostSecret, GuestSecret] {
     const parsed = parseCode(v.secret.code);
     if ("error" in parsed) throw new Error(parsed.error);
     const secret = { t: "code", code: parsed.code } as const;
+    return [secret, secret];
+  }
+  if (v.secret.resume_key !== undefined) {
+    const secret = { t: "resume", room: v.room, key: bytes(v.secret.resume_key) } as const;
     return [secret, secret];
   }
   const parsed = parseFragment(v.secret.link!.split("#")[1]!);

@@ -6,10 +6,10 @@ import { concat, type Bytes } from "../../src/protocol/bytes.ts";
 import { encodeCtl, offerPages, type Ctl } from "../../src/protocol/ctl.ts";
 import { decodeDataFrame, encodeDataFrame } from "../../src/protocol/data_frame.ts";
 import { chunkRange, hashOf } from "../../src/protocol/hash.ts";
-import { CHUNK_BYTES } from "../../src/protocol/limits.ts";
+import { CHUNK_BYTES, SILENCE_MAX } from "../../src/protocol/limits.ts";
 import { Offer, type Entry } from "../../src/protocol/offer.ts";
 import { Receiver } from "../../src/protocol/receiver.ts";
-import type { Acceptance, ReceiverEvent } from "../../src/protocol/receiver_io.ts";
+import type { Acceptance, ReceiverEvent, ReceiverOutput } from "../../src/protocol/receiver_io.ts";
 import { Sender, type SenderEvent } from "../../src/protocol/sender.ts";
 import { TransferError } from "../../src/protocol/transfer_error.ts";
 
@@ -82,6 +82,34 @@ describe("a transfer", () => {
     expect(link.run()).toBeUndefined();
     expect(link.senderEvents).toContainEqual({ t: "paused", paused: true });
     expect(link.holds(0)).toBe(true);
+  });
+
+  test.each([
+    ["files, a folder and one that cannot be read", (link: Link) => (link.unreadable = 2)],
+    ["what an earlier session left", (link: Link) => link.leave(0, 0)],
+    ["a pause", (link: Link) => (link.pauseAt = 0)],
+  ])("loses nothing to a cut at any moment: %s", { timeout: 60_000 }, (_, prepare) => {
+    let isCut = true;
+    for (let at = 1; isCut; at++) {
+      const link = new Link([content(1, MIB + 70_000), content(2, 10), content(3, 10), undefined]);
+      prepare(link);
+      link.cutAt = at;
+      expect(link.run(), `cut at ${at}`).toBeUndefined();
+      isCut = link.isCut;
+      for (const id of [0, 1, 3]) expect(link.holds(id), `entry ${id} of a transfer cut at ${at}`).toBe(true);
+      expect(link.committed.size).toBe(link.unreadable === undefined ? 4 : 3);
+    }
+  });
+
+  test("that was silent too long goes on over another connection", () => {
+    const receiver = new Receiver(hello, 0);
+    say(receiver, { t: "hello", ...hello, role: "sends" });
+    expect(() => receiver.handleInput({ t: "timed_out" }, SILENCE_MAX)).toThrow(TransferError);
+    receiver.handleInput({ t: "reconnected" }, SILENCE_MAX);
+    say(receiver, { t: "hello", ...hello, role: "sends" });
+    for (const page of offerPages([file("a", 10)])) say(receiver, page);
+    const outputs = drained(receiver);
+    expect(outputs.some((output) => output.t === "report" && output.event.t === "offered")).toBe(true);
   });
 
   test("ends when the receiver declines", () => {
@@ -157,6 +185,12 @@ function say(receiver: Receiver, frame: Ctl): void {
   receiver.handleInput({ t: "ctl", bytes: encodeCtl(frame) }, 0);
 }
 
+function drained(receiver: Receiver): ReceiverOutput[] {
+  const outputs: ReceiverOutput[] = [];
+  for (let output = receiver.pollOutput(0); output.t !== "wait"; output = receiver.pollOutput(0)) outputs.push(output);
+  return outputs;
+}
+
 function file(name: string, size: number): Entry {
   return { path: [name], kind: "file", size };
 }
@@ -181,6 +215,9 @@ class Link {
   unreadable: number | undefined;
   pauseAt: number | undefined;
   declines = false;
+  /** After how many messages the connection is lost, and another one takes over. */
+  cutAt = Infinity;
+  isCut = false;
   dataBytes = 0;
   outstandingMax = 0;
   readonly committed = new Set<number>();
@@ -209,6 +246,14 @@ class Link {
     this.#disk.set(`${entry}/${chunk}`, bytes);
   }
 
+  /** Lets an earlier session have stored a chunk of an entry; everything is accepted. */
+  leave(entry: number, chunk: number): void {
+    const sent = this.contents[entry]!;
+    const bytes = sent.subarray(...chunkRange(chunk, sent.length));
+    this.put(entry, chunk, bytes);
+    this.acceptance = { entries: this.contents.map((_, i) => i), present: new Map([[entry, [[chunk, hashOf(bytes)]]]]) };
+  }
+
   /** Whether the disk has what was sent. */
   holds(entry: number): boolean {
     const sent = this.contents[entry] ?? new Uint8Array();
@@ -227,6 +272,7 @@ class Link {
           this.#packets.shift();
           this.#now = Math.max(this.#now, next.at);
           this.#deliver(next);
+          if (--this.cutAt === 0) this.#cut();
         } else {
           this.#now = Math.max(this.#now, wake);
           if (this.#now >= this.#resumeAt) {
@@ -242,6 +288,13 @@ class Link {
       if (error instanceof TransferError) return error;
       throw error;
     }
+  }
+
+  #cut(): void {
+    this.isCut = true;
+    this.#packets.length = 0;
+    this.#sender.handleInput({ t: "reconnected" }, this.#now);
+    this.#receiver.handleInput({ t: "reconnected" }, this.#now);
   }
 
   #deliver(packet: Packet): void {
