@@ -17,6 +17,8 @@ pub(super) struct LinkWatch {
     due: Instant,
     last: Option<(Path, DataPlane)>,
     is_disturbed: bool,
+    /// Until when a connection that came back is not relied upon.
+    distrusted: Option<Instant>,
 }
 
 impl LinkWatch {
@@ -24,7 +26,7 @@ impl LinkWatch {
         if let Some(buffers) = channel.socket_buffers().filter(|buffers| buffers.are_capped()) {
             context.events.report(Event::SmallSocketBuffers { granted: buffers.granted, wanted: buffers.wanted });
         }
-        Self { context: context.clone(), due: Instant::now(), last: None, is_disturbed: false }
+        Self { context: context.clone(), due: Instant::now(), last: None, is_disturbed: false, distrusted: None }
     }
 
     /// Passes on what the channel carries.
@@ -48,6 +50,7 @@ impl LinkWatch {
         if is_disturbed {
             self.context.lend_slot();
         } else {
+            self.distrusted = Some(Instant::now() + DISTRUST);
             self.context.take_back_slot();
         }
         self.context.events.report(Event::Disturbed(self.context.peer, is_disturbed));
@@ -62,10 +65,15 @@ impl LinkWatch {
     pub(super) fn wish(&self) -> Option<Goal> {
         match &self.last {
             _ if self.is_disturbed => Some(Goal::Any),
+            Some((_, plane)) if self.is_distrusted() && *plane != DataPlane::Quic => Some(Goal::Any),
             Some((path, DataPlane::WebSocket)) if path.kind == PathKind::Relay => Some(Goal::Datagrams),
             Some((path, _)) if path.kind == PathKind::Relay => Some(Goal::Direct),
             Some(_) | None => None,
         }
+    }
+
+    fn is_distrusted(&self) -> bool {
+        self.distrusted.is_some_and(|until| Instant::now() < until)
     }
 
     /// Waits until it is time for a look at the path.
@@ -88,3 +96,43 @@ impl LinkWatch {
 
 /// A look costs a snapshot of all statistics.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long another connection is looked for although the present one came back: SCTP and TCP repeat what was lost ever more
+/// rarely, after a silence of fifteen seconds only when as many again have passed.
+const DISTRUST: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Settings;
+    use crate::session::event::Events;
+    use crate::session::stop::Stop;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_data_channel_that_came_back_is_not_relied_upon_for_a_while() {
+        let mut watch = watch_of(DataPlane::DataChannel);
+        assert_eq!(watch.wish(), None);
+        watch.disturbed(true);
+        assert_eq!(watch.wish(), Some(Goal::Any));
+        watch.disturbed(false);
+        assert_eq!(watch.wish(), Some(Goal::Any), "it repeats rarely what was lost");
+        tokio::time::advance(DISTRUST).await;
+        assert_eq!(watch.wish(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn quic_that_came_back_goes_on() {
+        let mut watch = watch_of(DataPlane::Quic);
+        watch.disturbed(true);
+        watch.disturbed(false);
+        assert_eq!(watch.wish(), None);
+    }
+
+    fn watch_of(data_plane: DataPlane) -> LinkWatch {
+        let context = Context::new(&Settings::default(), Events::channel().0, Stop::new().1);
+        let (kind, reason) = (PathKind::Direct, None);
+        let path = Path { kind, data_plane, local: None, remote: None, round_trip: None, reason };
+        let (due, last) = (Instant::now(), Some((path, data_plane)));
+        LinkWatch { context, due, last, is_disturbed: false, distrusted: None }
+    }
+}
