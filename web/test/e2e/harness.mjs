@@ -124,7 +124,8 @@ export function run(args, { env = {}, namespace = everybodys } = {}) {
 
 /** A server of its own on a free port; its address as a page sees it. */
 export async function serve(env = {}, more = []) {
-  const port = 20_000 + Math.floor(Math.random() * 20_000);
+  // Below those that the system gives to connections.
+  const port = 12_000 + Math.floor(Math.random() * 20_000);
   const server = run(["serve", "--listen", `0.0.0.0:${port}`, ...more], { env });
   for (let i = 0; i < 100; i++) {
     const isUp = await fetch(`http://${everybodys ? otherAddress : "127.0.0.1"}:${port}/healthz`).then((r) => r.ok, () => false);
