@@ -73,7 +73,8 @@ function update(element: Element, node: VNode): void {
 }
 
 function set(element: Element, name: string, old: Props[string], value: Props[string]): void {
-  if (name === "key" || name === "autofocus" || (old === value && name !== "value" && name !== "checked")) return;
+  // A value that did not change is left to the person who types.
+  if (name === "key" || name === "autofocus" || (old === value && name !== "checked")) return;
   if (name.startsWith("on")) {
     const type = name.slice(2).toLowerCase();
     if (typeof old === "function") element.removeEventListener(type, old as EventListener);

@@ -97,6 +97,21 @@ test("a page sends to another page by its name", { timeout: 90_000 }, async () =
   }
 });
 
+test("what a person types stays when somebody else appears", { timeout: 60_000 }, async () => {
+  const { page, context } = await open(browser, `${server.local}/?id=417`);
+  const [code, name] = [page.locator("#code"), page.getByLabel("The name that others see")];
+  await code.press("End");
+  await code.pressSequentially("12");
+  await page.getByLabel("Let others on this network see this device").check();
+  await name.fill("Half a na");
+  const other = await visible(server.local, "Newcomer");
+  await page.getByRole("button", { name: "Send to Newcomer" }).waitFor();
+  assert.equal(await name.inputValue(), "Half a na");
+  assert.equal(await code.inputValue(), "417 12");
+  await other.context.close();
+  await context.close();
+});
+
 test("whoever is tapped first is whom the next choice is for, and may say no", { timeout: 90_000 }, async () => {
   const bob = await visible(server.local, "Ben");
   const ann = await open(browser, server.local);
