@@ -196,11 +196,12 @@ impl Plane {
     /// Sends a frame to a browser, no more of it at once than its socket holds.
     async fn send_in_parts(&self, header: [u8; DATA_HEADER_BYTES], payload: Bytes) -> Result<(), Lost> {
         let mut sending = self.sending.lock().await;
-        for start in (0..payload.len()).step_by(PART_BYTES) {
+        let part_bytes = self.sockets.bytes_of(PART_PACKETS) - DATA_HEADER_BYTES;
+        for start in (0..payload.len()).step_by(part_bytes) {
             if self.sockets.is_near() {
-                self.lane.flight_below(FLIGHT_BYTES).await?;
+                self.lane.flight_below(self.sockets.bytes_of(FLIGHT_PACKETS)).await?;
             }
-            let part = payload.slice(start..payload.len().min(start + PART_BYTES));
+            let part = payload.slice(start..payload.len().min(start + part_bytes));
             sending.send(header_at(header, start), part).await?;
         }
         Ok(())
@@ -298,12 +299,12 @@ fn header_at(mut header: [u8; DATA_HEADER_BYTES], bytes: usize) -> [u8; DATA_HEA
     header
 }
 
-/// Bytes of a part of a frame for a browser.
-const PART_BYTES: usize = 16 << 10;
+/// Packets of a part of a frame for a browser: they leave in one call to the system, which sixteen at least have to.
+const PART_PACKETS: usize = 24;
 
-/// Bytes that a browser nearby may have to acknowledge when the next part follows: some 34 packets together. Its socket holds
-/// 56, as Linux counts, and what was read may take a quarter of that for a while.
-const FLIGHT_BYTES: usize = 24 << 10;
+/// Packets that a browser nearby may have to acknowledge when the next part follows: forty then. Its socket holds 56, as Linux
+/// counts, and what was read may take a quarter of that for a while.
+const FLIGHT_PACKETS: usize = 16;
 
 /// How long larger frames wait for QUIC. It comes up within a round trip and a half, or not at all.
 const AWAIT_MAX: Duration = Duration::from_secs(1);

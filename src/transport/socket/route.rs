@@ -8,7 +8,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -53,6 +53,8 @@ pub(in crate::transport) struct Sockets {
     /// Whether the peer's socket holds so little that it is spared.
     paced: AtomicBool,
     pub(super) pacer: Arc<Pacer>,
+    /// Bytes of a message in each packet of SCTP.
+    fragment_bytes: AtomicUsize,
     distance: Mutex<Distance>,
     all: Mutex<Vec<Weak<SharedSocket>>>,
     relays: Mutex<Vec<SocketAddr>>,
@@ -75,6 +77,7 @@ impl Sockets {
             quic: AtomicBool::new(false),
             paced: AtomicBool::new(false),
             pacer: Arc::default(),
+            fragment_bytes: AtomicUsize::new(0),
             distance: Mutex::default(),
             all: Mutex::default(),
             relays: Mutex::default(),
@@ -103,6 +106,16 @@ impl Sockets {
         if !self.paced.swap(true, Ordering::Relaxed) {
             tokio::spawn(Arc::clone(&self.pacer).run());
         }
+    }
+
+    /// Takes note of how much of a message goes into each packet.
+    pub(in crate::transport) fn note_fragments(&self, bytes: usize) {
+        self.fragment_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes of a message that fill so many packets.
+    pub(in crate::transport) fn bytes_of(&self, packets: usize) -> usize {
+        self.fragment_bytes.load(Ordering::Relaxed) * packets
     }
 
     pub(in crate::transport) fn is_paced(&self) -> bool {

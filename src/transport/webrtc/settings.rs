@@ -59,6 +59,7 @@ pub(super) async fn build(
         .ok_or_else(|| TransportError::Setup("no certificate".to_owned()))?;
     let addresses = local_addresses(config.loopback);
     let buffers = SocketBuffers::probe();
+    sockets.note_fragments(rtc::sctp::max_payload_size_for_mtu(packet_bytes(config, &addresses)) as usize);
     let mut servers = ice_servers(config, &config.ice_servers);
     match check_relay(config.path_policy, &servers) {
         // The library wants one at once. It looks for addresses only after the real one has taken its place.
