@@ -62,6 +62,11 @@ impl SharedSocket {
         self.state.gro_segments().get()
     }
 
+    /// Whether the peer is a browser.
+    pub(super) fn spares_peer(&self) -> bool {
+        self.sockets.is_paced()
+    }
+
     pub(super) fn may_fragment(&self) -> bool {
         self.state.may_fragment()
     }
@@ -105,6 +110,11 @@ impl SharedSocket {
     /// Waits until the system may have room.
     pub(super) async fn writable(&self) -> io::Result<()> {
         self.io.writable().await
+    }
+
+    #[cfg(test)]
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        self.io.readable().await
     }
 
     /// Receives what belongs to `reader`; never returns zero messages.

@@ -12,6 +12,7 @@ mod live;
 mod runtime;
 mod settings;
 mod socket;
+mod turns;
 
 use std::sync::{Arc, OnceLock};
 

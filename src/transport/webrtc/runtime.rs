@@ -159,7 +159,7 @@ impl Runtime for ConnectionRuntime {
         enlarge(&socket)?;
         let socket = SharedSocket::new(socket, Arc::clone(&self.sockets))?;
         self.sockets.register(&socket);
-        Ok(Arc::new(WebrtcSocket(socket)))
+        Ok(Arc::new(WebrtcSocket::new(socket)))
     }
 
     fn wrap_tcp_listener(&self, _: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {

@@ -3,30 +3,82 @@
 use std::{
     io::{self, IoSliceMut},
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
 };
 
 use noq::udp;
 use webrtc::runtime::{AsyncUdpSocket, EcnCodepoint, RecvMeta, Transmit};
 
+use super::turns::Turns;
 use crate::transport::socket::{Reader, SharedSocket};
 
 /// The library's handle of a socket, and the one that owns it.
 #[derive(Debug)]
-pub(super) struct WebrtcSocket(pub(super) Arc<SharedSocket>);
+pub(super) struct WebrtcSocket {
+    socket: Arc<SharedSocket>,
+    turns: Mutex<Turns>,
+}
+
+impl WebrtcSocket {
+    pub(super) fn new(socket: Arc<SharedSocket>) -> Self {
+        Self { socket, turns: Mutex::default() }
+    }
+
+    /// Receives what is for the library and may be.
+    fn receive(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        metas: &mut [udp::RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let count = ready!(self.socket.poll_recv(Reader::Webrtc, cx, bufs, metas))?;
+            match self.socket.admit(bufs, &mut metas[..count]) {
+                0 => {}
+                admitted => return Poll::Ready(Ok(admitted)),
+            }
+        }
+    }
+
+    /// Receives from a browser, a few datagrams in a turn.
+    fn receive_in_turns(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        metas: &mut [udp::RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if turns.is_over() {
+            turns.end();
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if let Some(meta) = turns.take_kept(&mut bufs[0]) {
+            metas[0] = meta;
+            return Poll::Ready(Ok(1));
+        }
+        let received = self.receive(cx, &mut bufs[..1], &mut metas[..1]);
+        match received {
+            Poll::Ready(Ok(_)) => turns.keep_rest(&bufs[0], &mut metas[0]),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => turns.end(),
+        }
+        received
+    }
+}
 
 impl AsyncUdpSocket for WebrtcSocket {
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.0.local())
+        Ok(self.socket.local())
     }
 
     fn max_gso_segments(&self) -> usize {
-        self.0.max_send_segments().min(BATCH_PACKETS_MAX)
+        self.socket.max_send_segments().min(BATCH_PACKETS_MAX)
     }
 
     fn max_gro_segments(&self) -> usize {
-        self.0.max_receive_segments()
+        self.socket.max_receive_segments()
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
@@ -41,7 +93,7 @@ impl AsyncUdpSocket for WebrtcSocket {
             segment_size: transmit.segment_size,
             src_ip: transmit.src_ip,
         };
-        self.0.poll_send(cx, &converted).map_ok(|()| transmit.contents.len())
+        self.socket.poll_send(cx, &converted).map_ok(|()| transmit.contents.len())
     }
 
     fn poll_recv(
@@ -52,12 +104,10 @@ impl AsyncUdpSocket for WebrtcSocket {
     ) -> Poll<io::Result<usize>> {
         let mut received = [udp::RecvMeta::default(); udp::BATCH_SIZE];
         let room = metas.len().min(received.len());
-        let count = loop {
-            let count = ready!(self.0.poll_recv(Reader::Webrtc, cx, bufs, &mut received[..room]))?;
-            match self.0.admit(bufs, &mut received[..count]) {
-                0 => {}
-                admitted => break admitted,
-            }
+        let count = if self.socket.spares_peer() {
+            ready!(self.receive_in_turns(cx, bufs, &mut received))?
+        } else {
+            ready!(self.receive(cx, bufs, &mut received[..room]))?
         };
         for (meta, received) in metas.iter_mut().zip(&received[..count]) {
             *meta = RecvMeta::default();
@@ -79,7 +129,7 @@ impl AsyncUdpSocket for WebrtcSocket {
 
 impl Drop for WebrtcSocket {
     fn drop(&mut self) {
-        self.0.say_last_words();
+        self.socket.say_last_words();
     }
 }
 
@@ -117,3 +167,47 @@ impl AsyncUdpSocket for MdnsSocket {
 /// Packets sent in one batch: as many as fit the 65 507 bytes that the kernel takes, at Ethernet's size. The library counts up
 /// to 65 535, and a batch that the kernel refuses is lost whole, again and again.
 const BATCH_PACKETS_MAX: usize = 44;
+
+#[cfg(test)]
+mod tests {
+    use std::{net::UdpSocket, task::Waker};
+
+    use super::*;
+    use crate::transport::socket::Sockets;
+
+    /// Says to the peer that it may come in, which the socket hears.
+    const ADMISSION: [u8; 2] = [1, 1];
+
+    #[tokio::test]
+    async fn a_browsers_packets_are_handed_over_four_at_a_time() {
+        let bind = || UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (browser, sockets) = (bind(), Sockets::new());
+        let ours = SharedSocket::new(bind(), Arc::clone(&sockets)).unwrap();
+        ours.writable().await.unwrap();
+        let socket = WebrtcSocket::new(Arc::clone(&ours));
+        let cx = &mut Context::from_waker(Waker::noop());
+        let destination = browser.local_addr().unwrap();
+        let transmit = Transmit { destination, ecn: None, contents: &ADMISSION, segment_size: None, src_ip: None };
+        assert!(socket.poll_send(cx, &transmit).is_ready());
+        // Counts the datagrams of one turn.
+        let mut turn = || {
+            let (mut buf, mut count) = (vec![0; 65536], 0);
+            while let Poll::Ready(received) =
+                socket.poll_recv(cx, &mut [IoSliceMut::new(&mut buf)], &mut [RecvMeta::default()])
+            {
+                count += received.unwrap();
+            }
+            count
+        };
+        let send =
+            |count| (0..count).for_each(|_| assert_eq!(browser.send_to(&[23; 1200], ours.local()).unwrap(), 1200));
+        assert_eq!(turn(), 0);
+        send(6);
+        ours.readable().await.unwrap();
+        assert_eq!(turn(), 6, "not known to be a browser's");
+        sockets.pace();
+        send(6);
+        ours.readable().await.unwrap();
+        assert_eq!([turn(), turn(), turn()], [4, 2, 0]);
+    }
+}
