@@ -5,6 +5,7 @@ import type { StoreKind } from "./disk/messages.ts";
 import { Failure, type FailureReason } from "./failure.ts";
 import { measure } from "./net/probe.ts";
 import { random } from "./net/random.ts";
+import type { Bytes } from "./protocol/bytes.ts";
 import { parseCode } from "./protocol/code.ts";
 import { parseFragment } from "./protocol/link.ts";
 import { DEFAULT_COST, preparePassword, type StretchedPassword } from "./protocol/password.ts";
@@ -66,7 +67,7 @@ export class App {
     this.#state = { ...this.#state, ...change };
     keepAwake(this.isBusy);
     this.#draw(this.#state);
-    this.neighbours.follow(this.#state.screen.t === "home");
+    this.neighbours.follow(isAtStart(this.#state.screen));
   }
 
   show(screen: Screen): void {
@@ -137,11 +138,12 @@ export class App {
     const joining = new Joining(secret, {
       step: (step) => this.show({ t: "joining", step }),
       askPassword: (left, salt, cost) => this.#askPassword(left, salt, cost),
-      confirm: (digits) => this.#confirm(digits),
-    }, this.#encounter && this.#state.visibility.name);
+      confirm: (digits, _, met) => this.#confirm(digits, met),
+    }, this.#encounter && { name: this.#state.visibility.name, device: this.neighbours.acquaintances.identity });
     this.#joining = joining;
     try {
       const line = await joining.run();
+      if (this.#encounter) this.neighbours.remember();
       const direction = await hearDirection(line);
       if (this.#joining !== joining) {
         line.close();
@@ -185,15 +187,24 @@ export class App {
     this.#answerPassword?.(password);
   }
 
-  #confirm(digits: string): Promise<boolean> {
+  #confirm(digits: string, met: Bytes | undefined): Promise<boolean> {
     const other = this.#encounter?.name;
-    this.show({ t: "verify", digits, isAnswered: false, other });
+    if (other !== undefined && this.neighbours.recognises(other, met)) return Promise.resolve(true);
+    const screen = { t: "verify", digits, isAnswered: false, other, remember: other === undefined ? undefined : this.neighbours.canRemember } as const;
+    this.show(screen);
     return new Promise((resolve) => {
       this.#answerNumber = (same) => {
-        this.show({ t: "verify", digits, isAnswered: true, other });
+        this.show({ ...screen, isAnswered: true });
         resolve(same);
       };
     });
+  }
+
+  /** Whether the device whose number is on screen is to be remembered. */
+  tickRemember(remember: boolean): void {
+    const { screen } = this.#state;
+    this.neighbours.wantMet(remember);
+    if (screen.t === "verify") this.show({ ...screen, remember });
   }
 
   /** Says whether both sides show the same number: of the own pairing, or of a guest's. */
@@ -241,8 +252,8 @@ export class App {
   addItems(items: readonly Item[]): void {
     const { t } = this.#state.screen;
     const items_ = addItems(this.#state.items, items);
-    if (t === "home" || t === "inbox") this.update({ items: items_ });
-    if (t === "home" && this.#state.target && items.length > 0) this.sendTo(this.#state.target);
+    if (t === "home" || t === "nearby" || t === "inbox") this.update({ items: items_ });
+    if (isAtStart(this.#state.screen) && this.#state.target && items.length > 0) this.sendTo(this.#state.target);
     else if (t === "failed" || t === "received" || t === "sent" || t === "bad_link") {
       this.home();
       this.update({ items: items_ });
@@ -299,6 +310,12 @@ export class App {
 
   // ---- Nearby
 
+  /** The screen of the devices around; what was chosen stays chosen. */
+  lookAround(): void {
+    if (location.pathname !== "/nearby") history.replaceState(null, "", "/nearby");
+    this.show({ t: "nearby" });
+  }
+
   /** Sends what was chosen to a device of this network; what there is to send is chosen first. */
   sendTo(device: Device): void {
     const parsed = parseFragment(device.link);
@@ -348,6 +365,11 @@ export class App {
     this.#secret = undefined;
     forget();
   }
+}
+
+/** Whether things are chosen and devices looked for. */
+function isAtStart({ t }: Screen): boolean {
+  return t === "home" || t === "nearby";
 }
 
 export function reasonOf(error: unknown): FailureReason {

@@ -42,6 +42,7 @@ function initial(): State {
     devices: [],
     visibility: recallVisibility(),
     knock: undefined,
+    acquaintances: [],
     target: undefined,
     isInsecure: !isSecureContext,
   };
@@ -111,5 +112,6 @@ app.update({});
 if (app.state.screen.t !== "unsupported") {
   const fragment = takeFragment() || recall();
   if (location.pathname === "/test") void app.testNetwork();
+  else if (location.pathname === "/nearby") app.lookAround();
   else if (fragment !== undefined) open(fragment);
 }

@@ -5,6 +5,7 @@ import type { Path } from "./net/channel.ts";
 import type { CodeError } from "./protocol/code.ts";
 import type { LinkError } from "./protocol/link.ts";
 import type { Entry } from "./protocol/offer.ts";
+import type { Acquaintance } from "./disk/acquaintances.ts";
 import type { StoreKind } from "./disk/messages.ts";
 import type { Visibility } from "./session/visibility.ts";
 import type { Device } from "./protocol/nearby.ts";
@@ -66,8 +67,10 @@ export type Screen =
       readonly isBusy: boolean;
       readonly error: "empty" | "too_long" | "control_character" | undefined;
     }
-  /** The person compares the short number; on a host for one of its guests. */
-  | { readonly t: "verify"; readonly digits: string; readonly isAnswered: boolean; readonly other: string | undefined }
+  /** The devices of this network, and those that are remembered. */
+  | { readonly t: "nearby" }
+  /** The person compares the short number. `remember` says whether the other device is to be known again, where that can be. */
+  | { readonly t: "verify"; readonly digits: string; readonly isAnswered: boolean; readonly other: string | undefined; readonly remember: boolean | undefined }
   | {
       readonly t: "offer";
       readonly from: string;
@@ -129,7 +132,9 @@ export interface State {
   readonly devices: readonly Device[] | undefined;
   readonly visibility: Visibility;
   /** Somebody from this network wants to send something. */
-  readonly knock: { readonly from: string; readonly digits: string; readonly isAnswered: boolean } | undefined;
+  readonly knock: { readonly from: string; readonly digits: string; readonly isAnswered: boolean; readonly remember: boolean | undefined } | undefined;
+  /** The devices that this browser remembers. */
+  readonly acquaintances: readonly Acquaintance[];
   /** Whom the things are for that are being chosen. */
   readonly target: Device | undefined;
   /** Whether the page came over plain http, so that others on the network can change it. */

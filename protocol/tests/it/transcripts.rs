@@ -5,8 +5,9 @@
 //! message; then the person's password; then the persons' words on the short number.
 
 use data_encoding::HEXLOWER;
+use p2pshare_protocol::device_identity::DeviceIdentity;
 use p2pshare_protocol::keys::{Connection, Endpoint};
-use p2pshare_protocol::pairing::{GuestSecret, HostSecret, Input, PasswordGate};
+use p2pshare_protocol::pairing::{GuestOptions, GuestSecret, HostDevice, HostOptions, HostSecret, Input, PasswordGate};
 use p2pshare_protocol::password::{PasswordCost, StretchedPassword};
 use p2pshare_protocol::sdp::SdpKind;
 use rand_core::Rng;
@@ -30,7 +31,7 @@ fn conversations() -> Value {
     let cost = PasswordCost { memory_kib: 64, passes: 2, lanes: 1 };
     let stretched = StretchedPassword::stretch("pass\u{e9} mot", [9; 16], cost).unwrap();
     let password_key = HEXLOWER.encode(&**stretched.key());
-    password.host = p2pshare_protocol::pairing::HostOptions {
+    password.host = HostOptions {
         password: Some(PasswordGate { password: stretched, attempts: 3 }),
         short_number: true,
         device: None,
@@ -43,6 +44,11 @@ fn conversations() -> Value {
         guest_secret: GuestSecret::Resume(resume_key),
         ..Setup::with_codes("123456", "123456")
     };
+    let mut devices = Setup { seed: 17, ..Setup::with_link(17) };
+    let host = HostDevice { identity: DeviceIdentity::from_seed([2; 32]), seen_by: None };
+    devices.host = HostOptions { password: None, short_number: true, device: Some(host) };
+    let guest = Some(DeviceIdentity::from_seed([1; 32]));
+    devices.guest = GuestOptions { short_number: true, name: "ann".parse().ok(), device: guest };
     json!({
         "offer": sdp(SdpKind::Offer),
         "answer": sdp(SdpKind::Answer),
@@ -52,6 +58,7 @@ fn conversations() -> Value {
             converse("a link", link, &[]),
             converse("a code, a password that is wrong at first, and the short number", password, &["pass", "passe\u{301}\u{a0}mot"]),
             converse("again, after an earlier pairing", again, &[]),
+            converse("devices that show each other their keys", devices, &[]),
         ],
         "password": { "salt": HEXLOWER.encode(&[9; 16]), "m": 64, "t": 2, "p": 1, "stretched": password_key },
     })
@@ -88,7 +95,10 @@ fn converse(name: &str, setup: Setup, passwords: &[&str]) -> Value {
     let (a, b) = ([0xcd; 32], [0xab; 32]);
     let a = Endpoint { fingerprint: &a, ice_ufrag: "aNSw" };
     let b = Endpoint { fingerprint: &b, ice_ufrag: "oFFr" };
+    let met = [pair.host.met, pair.guest.met].map(|key| key.map(|key| HEXLOWER.encode(&key.0)));
     json!({
+        "met_by_host": met[0],
+        "met_by_guest": met[1],
         "name": name,
         "room": room.as_str(),
         "secret": secret,

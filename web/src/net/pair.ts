@@ -20,8 +20,8 @@ export interface PairingHost {
   /** Both sides are proven; the connection follows. */
   paired(): void;
   askPassword(attemptsLeft: number, salt: Bytes, cost: PasswordCost): Promise<StretchedPassword>;
-  /** `from` is what a guest calls itself that nobody expects. */
-  confirm(digits: string, from?: string): Promise<boolean>;
+  /** `from` is what a guest calls itself that nobody expects, `met` the key that the other device proved to hold. */
+  confirm(digits: string, from?: string, met?: Bytes): Promise<boolean>;
   wrongPassword(attemptsLeft: number): void;
   /** Asks the server for access to its relay; the answer goes to `begin`. */
   askForRelay(): void;
@@ -43,6 +43,7 @@ export class Pairing {
   readonly #peer: Peer;
   readonly #isGuest: boolean;
   #keys: SessionKeys | undefined;
+  #met: Bytes | undefined;
   #isOpen = false;
   #isOver = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -186,7 +187,10 @@ export class Pairing {
           .then((stretched) => this.feed({ t: "password", stretched }), () => this.cancel());
         break;
       case "show_short_number":
-        void this.#host.confirm(output.digits, output.from).then((same) => this.feed({ t: "confirmed", same }));
+        void this.#host.confirm(output.digits, output.from, this.#met).then((same) => this.feed({ t: "confirmed", same }));
+        break;
+      case "met":
+        this.#met = output.key;
         break;
       case "wrong_password":
         this.#host.wrongPassword(output.attemptsLeft);

@@ -80,3 +80,4 @@ export const DEVICE_NAME_BYTES_MAX = 128;
 export const NEARBY_DEVICES_MAX = 64;
 export const KNOCKS_MAX = 5;
 export const KNOCKS_PERIOD = 60_000;
+export const ACQUAINTANCES_MAX = 64;

@@ -1,6 +1,7 @@
 // The JSON inside the sealed channel. Unknown keys are ignored, unknown types are refused.
 
 import { base64url, fromUtf8, utf8, type Bytes } from "./bytes.ts";
+import { asDeviceProof, type DeviceProof } from "./device_identity.ts";
 import { asBool, asBytes, asCount, asObject, asOneOf, asString, field, Malformed, optional, parseObject, U32_MAX } from "./json.ts";
 import { asDeviceName } from "./nearby.ts";
 import type { PasswordCost } from "./password.ts";
@@ -20,15 +21,15 @@ const ABORT_CODES = [
 export type SealedAbort = (typeof ABORT_CODES)[number];
 
 export type SealedFrame =
-  /** `from` is what the guest calls itself, to a host that does not expect anybody. */
-  | { readonly t: "offer"; readonly sdp: string; readonly verify: boolean; readonly from?: string | undefined }
+  /** `from` is what the guest calls itself, to a host that does not expect anybody; `device` is the key it is known by. */
+  | { readonly t: "offer"; readonly sdp: string; readonly verify: boolean; readonly from?: string | undefined; readonly device?: DeviceProof | undefined }
   | { readonly t: "answer"; readonly sdp: string }
   | ({ readonly t: "cand" } & Candidate)
   | { readonly t: "auth"; readonly salt: Bytes; readonly cost: PasswordCost }
   | { readonly t: "pw_a"; readonly y: Bytes; readonly left: number }
   | { readonly t: "pw_b"; readonly y: Bytes; readonly tag: Bytes }
   | { readonly t: "pw_c"; readonly tag: Bytes }
-  | { readonly t: "verify" }
+  | { readonly t: "verify"; readonly device?: DeviceProof | undefined }
   | { readonly t: "sas"; readonly n_g: Bytes }
   | { readonly t: "ice_restart" }
   | { readonly t: "abort"; readonly code: SealedAbort };
@@ -52,6 +53,7 @@ export function parseSealedFrame(json: Uint8Array): SealedFrame {
         sdp: asString(get("sdp")),
         verify: optional(get("verify"), asBool) ?? false,
         from: optional(get("from"), asDeviceName),
+        device: optional(get("device"), asDeviceProof),
       };
     case "answer":
       return { t: "answer", sdp: asString(get("sdp")) };
@@ -66,7 +68,7 @@ export function parseSealedFrame(json: Uint8Array): SealedFrame {
     case "pw_c":
       return { t: "pw_c", tag: asBytes(get("tag"), 32) };
     case "verify":
-      return { t: "verify" };
+      return { t: "verify", device: optional(get("device"), asDeviceProof) };
     case "sas":
       return { t: "sas", n_g: asBytes(get("n_g"), 16) };
     case "ice_restart":

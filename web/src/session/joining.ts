@@ -6,6 +6,7 @@ import { Pairing, type PairingHost } from "../net/pair.ts";
 import { random } from "../net/random.ts";
 import { Signaling } from "../net/signaling.ts";
 import { decodeCtl, encodeCtl, type Direction } from "../protocol/ctl.ts";
+import type { DeviceIdentity } from "../protocol/device_identity.ts";
 import { PING_INTERVAL, SILENCE_MAX } from "../protocol/limits.ts";
 import { drawEntropy } from "../protocol/pairing/entropy.ts";
 import { GuestPairing } from "../protocol/pairing/guest.ts";
@@ -19,19 +20,25 @@ export interface JoinHandler extends Pick<PairingHost, "askPassword" | "confirm"
   step(step: JoinStep): void;
 }
 
+/** A device as it shows itself to one that does not expect it. */
+export interface Self {
+  readonly name: string;
+  readonly device: DeviceIdentity;
+}
+
 /** A join under way. */
 export class Joining {
   readonly #secret: Invitation;
   readonly #handler: JoinHandler;
-  readonly #name: string | undefined;
+  readonly #self: Self | undefined;
   #signaling: Signaling | undefined;
   #pairing: Pairing | undefined;
   #machine: GuestPairing | undefined;
   #isStopped = false;
 
-  /** `name` is what this side calls itself, where the host does not expect anybody; both then compare a number. */
-  constructor(secret: Invitation, handler: JoinHandler, name?: string) {
-    this.#name = name;
+  /** `self` is what this side says of itself, where the host does not expect anybody; both then compare a number. */
+  constructor(secret: Invitation, handler: JoinHandler, self?: Self) {
+    this.#self = self;
     this.#secret = secret;
     this.#handler = handler;
   }
@@ -113,7 +120,7 @@ export class Joining {
 
   #pair(ice: Ice): Pairing {
     this.#handler.step("pairing");
-    const machine = new GuestPairing(this.#secret, { shortNumber: this.#name !== undefined, name: this.#name }, drawEntropy(random), performance.now());
+    const machine = new GuestPairing(this.#secret, { shortNumber: this.#self !== undefined, ...this.#self }, drawEntropy(random), performance.now());
     this.#machine = machine;
     this.#pairing = new Pairing(machine, true, ice, {
       send: (body) => this.#signaling?.say({ type: "to", body }),

@@ -4,6 +4,8 @@ import { fetchIce, granted, NO_ICE, NO_RELAY } from "../net/ice.ts";
 import { Pairing } from "../net/pair.ts";
 import { random } from "../net/random.ts";
 import { Signaling } from "../net/signaling.ts";
+import type { Bytes } from "../protocol/bytes.ts";
+import type { DeviceIdentity } from "../protocol/device_identity.ts";
 import type { ServerMessage } from "../protocol/envelope.ts";
 import { HostIdentity } from "../protocol/host_identity.ts";
 import { Knocks } from "../protocol/knocks.ts";
@@ -16,8 +18,8 @@ import { Line } from "./line.ts";
 export interface NearbyHandler {
   /** Who else is there; `undefined` where the server cannot tell. */
   devices(devices: readonly Device[] | undefined): void;
-  /** A stranger is at the door: the person compares the number and lets it in or not. */
-  knock(from: string, digits: string): Promise<boolean>;
+  /** Somebody is at the door: the person compares the number and lets it in or not. `met` is its key, if it shows one. */
+  knock(from: string, digits: string, met: Bytes | undefined): Promise<boolean>;
   /** Whoever was at the door is gone. */
   left(): void;
   /** Whoever was at the door is let in and connected. */
@@ -26,6 +28,7 @@ export interface NearbyHandler {
 
 export class Nearby {
   readonly #handler: NearbyHandler;
+  readonly #device: () => DeviceIdentity;
   readonly #knocks = new Knocks();
   /** A link of its own for each connection: nobody finds this page again by it. */
   readonly #identity = new HostIdentity(random(32));
@@ -37,7 +40,9 @@ export class Nearby {
   #guest: { readonly cid: number; readonly pairing: Pairing } | undefined;
   #isOver = false;
 
-  constructor(handler: NearbyHandler) {
+  /** `device` tells the key by which others may know this page. */
+  constructor(device: () => DeviceIdentity, handler: NearbyHandler) {
+    this.#device = device;
     this.#handler = handler;
   }
 
@@ -126,13 +131,13 @@ export class Nearby {
       return;
     }
     const secret = { t: "link", link: this.#link, identity: this.#identity } as const;
-    const machine = new HostPairing(secret, { shortNumber: true }, drawEntropy(random), performance.now());
+    const machine = new HostPairing(secret, { shortNumber: true, device: this.#device() }, drawEntropy(random), performance.now());
     const pairing = new Pairing(machine, false, this.#ice, {
       askForRelay: () => signaling?.say({ type: "turn", cid }),
       send: (body) => signaling?.say({ type: "to", cid, body }),
       paired: () => signaling?.say({ type: "report", cid, what: "ok" }),
       askPassword: () => Promise.reject(new Error("a host asks nobody for a password")),
-      confirm: (digits, from) => this.#handler.knock(from ?? "", digits),
+      confirm: (digits, from, met) => this.#handler.knock(from ?? "", digits, met),
       wrongPassword: () => undefined,
     });
     this.#guest = { cid, pairing };

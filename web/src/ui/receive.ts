@@ -33,15 +33,24 @@ export function password(now: Of<"password">, app: App): Child {
   ));
 }
 
-export function question(digits: string, isAnswered: boolean, app: App): Child {
+export function question(digits: string, isAnswered: boolean, app: App, remember?: boolean): Child {
   return [
     h("p", { class: "big digits" }, `${digits.slice(0, 3)} ${digits.slice(3)}`),
     h("p", { class: "quiet" }, isAnswered ? words.verifyWaiting : words.verifyText),
+    !isAnswered && remembering(remember, (wanted) => app.tickRemember(wanted)),
     !isAnswered && buttons(
       button(words.verifySame, () => app.answerNumber(true), "primary"),
       button(words.verifyOther, () => app.answerNumber(false)),
     ),
   ];
+}
+
+/** Whether the device that the number is of is to be remembered, where that can be. */
+export function remembering(remember: boolean | undefined, tick: (wanted: boolean) => void): Child {
+  if (remember === undefined) return undefined;
+  return h("label", { class: "option" },
+    h("input", { type: "checkbox", checked: remember, onchange: (event: Event) => tick((event.target as HTMLInputElement).checked) }),
+    h("span", {}, words.remember));
 }
 
 export function offer(now: Of<"offer">, app: App): Child {

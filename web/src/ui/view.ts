@@ -10,7 +10,7 @@ import { percent, running } from "./progress.ts";
 import { joining, offer, password, question, received } from "./receive.ts";
 import { share } from "./share.ts";
 import { failureText, linkErrors, size, verdictTexts, words } from "./strings.ts";
-import { knocking } from "./nearby.ts";
+import { knocking, nearbyScreen } from "./nearby.ts";
 import { networkTest } from "./test.ts";
 
 /** Draws the state; called after every change. */
@@ -58,12 +58,14 @@ function screen(state: State, app: App): Child {
   switch (now.t) {
     case "home":
       return home(now, state, app);
+    case "nearby":
+      return nearbyScreen(state, app);
     case "joining":
       return joining(now, app);
     case "password":
       return password(now, app);
     case "verify":
-      return card(now.other === undefined ? words.verifyTitle : words.verifyOf(shown(now.other)), question(now.digits, now.isAnswered, app));
+      return card(now.other === undefined ? words.verifyTitle : words.verifyOf(shown(now.other)), question(now.digits, now.isAnswered, app, now.remember));
     case "offer":
       return offer(now, app);
     case "receiving":

@@ -28,8 +28,8 @@ after(async () => {
 const people = [];
 
 /** A person in front of a terminal, which `script` makes; what is typed goes to the program. */
-function person(...args) {
-  const env = { ...process.env, XDG_CONFIG_HOME: "/nonexistent", HOME: homedir(), P2PSHARE_NAME: "ann", P2PSHARE_NO_LAN: "true" };
+function person(more, ...args) {
+  const env = { ...process.env, XDG_CONFIG_HOME: "/nonexistent", HOME: homedir(), P2PSHARE_NAME: "ann", P2PSHARE_NO_LAN: "true", ...more };
   const child = spawn("script", ["-q", "-f", "-e", "-c", [binary, ...args].join(" "), "/dev/null"], { env, stdio: ["pipe", "pipe", "inherit"] });
   people.push(child);
   let screen = "";
@@ -147,7 +147,7 @@ test("a terminal sends to a page", { timeout: 90_000 }, async () => {
   const events = listed.output.trim().split("\n").map((line) => JSON.parse(line));
   const named = events.filter(({ server: at, name }) => at === server.local && name === "Bea").map(({ name, kind }) => ({ name, kind }));
   assert.deepEqual(named, [{ name: "Bea", kind: "page" }]);
-  const ann = person("send", note, "--to", "bea", "--server", server.local);
+  const ann = person({}, "send", note, "--to", "bea", "--server", server.local);
   const [, number] = await ann.until(/Does Bea show the number (\d{3} \d{3})\?/);
   await bob.page.getByRole("heading", { name: "ann wants to send something" }).waitFor();
   assert.equal(await digits(bob.page), number);
@@ -161,7 +161,7 @@ test("a terminal sends to a page", { timeout: 90_000 }, async () => {
 test("a page sends to a terminal, at the server inside it", { timeout: 90_000 }, async () => {
   const to = join(dir, "to");
   mkdirSync(to);
-  const bob = person("recv", "--nearby", "bob", "-o", to);
+  const bob = person({}, "recv", "--nearby", "bob", "-o", to);
   const [, url] = await bob.until(/open (http:\/\/\S+) in a browser/);
   const ann = await visible(url, "Ann");
   await ann.page.locator("#files").setInputFiles(note);
@@ -176,5 +176,77 @@ test("a page sends to a terminal, at the server inside it", { timeout: 90_000 },
   assert.equal(await bob.exit, 0);
   assert.equal(readFileSync(join(to, "note.txt"), "utf8"), "to somebody nearby");
   await ann.page.getByRole("heading", { name: "Sent" }).waitFor();
+  await ann.context.close();
+});
+
+/** Sends to a device that is remembered: nothing is asked on either side. */
+async function sendAgain(ann, bob, name) {
+  await ann.goto(server.local);
+  await bob.goto(server.local);
+  await ann.locator("#files").setInputFiles(note);
+  await ann.getByRole("button", { name: `Send to ${name}` }).click();
+  assert.equal(await download(bob), "to somebody nearby");
+  await ann.getByRole("heading", { name: "Sent" }).waitFor();
+}
+
+test("pages that remember each other compare no number, until one is forgotten", { timeout: 120_000 }, async () => {
+  const bob = await visible(server.local, "Bert");
+  const ann = await visible(server.local, "Anna");
+  for (const { page } of [ann, bob]) await page.getByRole("link", { name: "Open Nearby" }).click();
+  await ann.page.getByRole("button", { name: "Send to Bert" }).click();
+  await ann.page.locator("#files").setInputFiles(note);
+  await ann.page.getByLabel("Remember this device").check();
+  await bob.page.getByRole("dialog").getByLabel("Remember this device").check();
+  await ann.page.getByRole("button", { name: "Yes, the same" }).click();
+  await bob.page.getByRole("button", { name: "Yes, accept" }).click();
+  assert.equal(await download(bob.page), "to somebody nearby");
+  await ann.page.getByRole("heading", { name: "Sent" }).waitFor();
+
+  await sendAgain(ann.page, bob.page, "Bert");
+  await sendAgain(bob.page, ann.page, "Anna");
+
+  await ann.page.goto(`${server.local}/nearby`);
+  await ann.page.getByText("Bert").first().waitFor();
+  await ann.page.getByRole("button", { name: "Forget Bert" }).click();
+  await ann.page.getByText("None yet.").waitFor();
+  await bob.page.goto(server.local);
+  await ann.page.getByRole("button", { name: "Send to Bert" }).click();
+  await ann.page.locator("#files").setInputFiles(note);
+  await ann.page.getByRole("heading", { name: "Does Bert show this number?" }).waitFor();
+  // Who has forgotten everybody is known to nobody.
+  await bob.page.getByRole("heading", { name: "Anna wants to send something" }).waitFor();
+  for (const { complaints, context } of [ann, bob]) {
+    assert.deepEqual(complaints, []);
+    await context.close();
+  }
+});
+
+test("a page and a terminal that remember each other compare no number", { timeout: 120_000 }, async () => {
+  const [to, then] = [join(dir, "known"), join(dir, "known-again")];
+  for (const folder of [to, then]) mkdirSync(folder);
+  const env = { XDG_STATE_HOME: join(dir, "state"), P2PSHARE_NO_LAN: "true" };
+  const args = ["recv", "--nearby", "carl", "--remember", "--server", server.local, "-o", to];
+  const carl = person(env, ...args);
+  await carl.until(/Visible on this network as carl/);
+  const ann = await visible(server.local, "Anke");
+  await ann.page.locator("#files").setInputFiles(note);
+  await ann.page.getByRole("button", { name: "Send to carl" }).click();
+  const [, number] = await carl.until(/Does Anke show the number (\d{3} \d{3})\?/);
+  await ann.page.getByLabel("Remember this device").check();
+  assert.equal(await digits(ann.page), number);
+  carl.type("y");
+  await ann.page.getByRole("button", { name: "Yes, the same" }).click();
+  await carl.until(/Receive note.txt/);
+  carl.type("y");
+  assert.equal(await carl.exit, 0);
+
+  const again = run(["recv", "--nearby", "carl", "--yes", "--server", server.local, "-o", then], { env });
+  await again.line(/Visible on this network as carl/);
+  await ann.page.goto(server.local);
+  await ann.page.locator("#files").setInputFiles(note);
+  await ann.page.getByRole("button", { name: "Send to carl" }).click();
+  await ann.page.getByRole("heading", { name: "Sent" }).waitFor();
+  assert.equal(await again.exit, 0, again.output);
+  assert.equal(readFileSync(join(then, "note.txt"), "utf8"), "to somebody nearby");
   await ann.context.close();
 });

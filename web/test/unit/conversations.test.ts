@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 
 import { fromHex, hex, utf8, type Bytes } from "../../src/protocol/bytes.ts";
 import { parseCode } from "../../src/protocol/code.ts";
+import { DeviceIdentity } from "../../src/protocol/device_identity.ts";
 import { HostIdentity } from "../../src/protocol/host_identity.ts";
 import { parseFragment } from "../../src/protocol/link.ts";
 import { drawEntropy } from "../../src/protocol/pairing/entropy.ts";
@@ -28,6 +29,8 @@ interface Conversation {
   resume_id: string;
   host_bind: string;
   guest_bind: string;
+  met_by_host?: string | null;
+  met_by_guest?: string | null;
 }
 
 const vectors = JSON.parse(
@@ -52,19 +55,24 @@ describe.each(vectors.conversations.map((conversation) => [conversation.name, co
     const [hostSecret, guestSecret] = secrets(v);
     const hasPassword = v.passwords.length > 0;
     const password = hasPassword ? { password: stretched("pass\u00e9 mot"), attempts: 3 } : undefined;
-    const host = new HostPairing(hostSecret, { password, shortNumber: hasPassword }, entropy(v.host_random), 0);
-    const guest = new GuestPairing(guestSecret, { shortNumber: false }, entropy(v.guest_random), 0);
+    const areDevices = typeof v.met_by_host === "string";
+    const device = (byte: number): DeviceIdentity | undefined => (areDevices ? new DeviceIdentity(new Uint8Array(32).fill(byte)) : undefined);
+    const host = new HostPairing(hostSecret, { password, shortNumber: hasPassword || areDevices, device: device(2) }, entropy(v.host_random), 0);
+    const options = { shortNumber: areDevices, name: areDevices ? "ann" : undefined, device: device(1) };
+    const guest = new GuestPairing(guestSecret, options, entropy(v.guest_random), 0);
     expect(roomOf(hostSecret)).toBe(v.room);
 
     const messages: { from: string; hex: string }[] = [];
     const keys: Record<string, Extract<Output, { t: "paired" }>["keys"]> = {};
     const mail: Record<"host" | "guest", Bytes[]> = { host: [], guest: [] };
     const shown: string[] = [];
+    const met: { host?: string; guest?: string } = {};
     const machines = { host, guest };
     const drain = (side: "host" | "guest"): void => {
       for (let output = machines[side].pollOutput(); output.t !== "wait"; output = machines[side].pollOutput()) {
         if (output.t === "send") mail[side].push(output.bytes);
         else if (output.t === "paired") keys[side] = output.keys;
+        else if (output.t === "met") met[side] = hex(output.key);
         else if (output.t === "show_short_number") shown.push(output.digits);
         else if (output.t === "remote_description" && side === "host") feed("host", { t: "local_description", sdp: vectors.answer });
       }
@@ -97,6 +105,7 @@ describe.each(vectors.conversations.map((conversation) => [conversation.name, co
       record();
     }
     expect(messages).toEqual(v.messages);
+    expect(met).toEqual(areDevices ? { host: v.met_by_host, guest: v.met_by_guest } : {});
     expect(new Set(shown)).toEqual(new Set(v.short_number === null ? [] : [v.short_number]));
     expect(hex(keys.host!.resumeKey)).toBe(v.resume_key);
     expect(hex(keys.guest!.resumeId)).toBe(v.resume_id);

@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 
 import type { Bytes } from "../../src/protocol/bytes.ts";
+import { DeviceIdentity, isDeviceProof, type DeviceProof } from "../../src/protocol/device_identity.ts";
 import { HostIdentity } from "../../src/protocol/host_identity.ts";
 import { drawEntropy } from "../../src/protocol/pairing/entropy.ts";
 import { PairingError } from "../../src/protocol/pairing/error.ts";
@@ -118,6 +119,43 @@ describe("a pairing", () => {
     }
   });
 
+  test("devices that show their keys meet before they see the number", () => {
+    const [ann, bob] = [new DeviceIdentity(random(32)), new DeviceIdentity(random(32))];
+    const pair = new Pair(byCode, byCode, { shortNumber: true, device: bob }, { shortNumber: true, name: "ann", device: ann });
+    pair.run();
+    expect(pair.seen("host", "met").key).toEqual(ann.prove("guest", random(64)).key);
+    expect(pair.seen("guest", "met").key).toEqual(bob.prove("host", random(64)).key);
+    const order = pair.outputs.host.map(({ t }) => t);
+    expect(order.indexOf("met")).toBeLessThan(order.indexOf("show_short_number"));
+  });
+
+  test("a host shows its key to nobody that shows none", () => {
+    const pair = new Pair(byCode, byCode, { shortNumber: true, device: new DeviceIdentity(random(32)) });
+    pair.run();
+    expect(pair.all("guest", "met")).toEqual([]);
+  });
+
+  test.each(["host", "guest"] as const)("a %s's proof that comes from another handshake ends this one", (side) => {
+    const device = new DeviceIdentity(random(32));
+    const passedOn = new PassedOn(device.seed);
+    const [ofHost, ofGuest] = side === "host" ? [passedOn, device] : [device, passedOn];
+    const pair = new Pair(byCode, byCode, { shortNumber: true, device: ofHost }, { shortNumber: true, name: "ann", device: ofGuest });
+    pair.run();
+    expect(pair.errors[side === "host" ? "guest" : "host"]).toBe("security_mismatch");
+    expect(Object.keys(pair.errors).length).toBe(2);
+    expect(pair.all("host", "show_short_number")).toEqual([]);
+  });
+
+  test("a device's proof counts for its key, its side and its handshake alone", () => {
+    const [ann, bob] = [new DeviceIdentity(random(32)), new DeviceIdentity(random(32))];
+    const th = random(64);
+    const proof = ann.prove("guest", th);
+    expect(isDeviceProof(proof, "guest", th)).toBe(true);
+    expect(isDeviceProof(proof, "host", th), "thrown back at who said it").toBe(false);
+    expect(isDeviceProof(proof, "guest", random(64)), "passed on").toBe(false);
+    expect(isDeviceProof({ key: bob.prove("guest", th).key, sig: proof.sig }, "guest", th), "another key").toBe(false);
+  });
+
   test("a guest that hears nothing gives up after 15 s", () => {
     const guest = new GuestPairing(byCode, { shortNumber: false }, drawEntropy(random), 0);
     expect(guest.pollOutput()).toEqual({ t: "wait", until: 15_000 });
@@ -125,6 +163,14 @@ describe("a pairing", () => {
   });
 });
 
+/** A device whose proofs are of another handshake. */
+class PassedOn extends DeviceIdentity {
+  override prove(role: Side): DeviceProof {
+    return super.prove(role, new Uint8Array(64));
+  }
+}
+
+type GuestOptions = ConstructorParameters<typeof GuestPairing>[1];
 type Side = "host" | "guest";
 
 class Pair {
@@ -136,9 +182,9 @@ class Pair {
   alter: { side: Side; message: number; at: number } | undefined;
   readonly #sent: Record<Side, number> = { host: 0, guest: 0 };
 
-  constructor(host: HostSecret, guest: GuestSecret, options: HostOptions = { shortNumber: false }) {
+  constructor(host: HostSecret, guest: GuestSecret, options: HostOptions = { shortNumber: false }, guestOptions: GuestOptions = { shortNumber: false }) {
     this.host = new HostPairing(host, options, drawEntropy(random), 0);
-    this.guest = new GuestPairing(guest, { shortNumber: false }, drawEntropy(random), 0);
+    this.guest = new GuestPairing(guest, guestOptions, drawEntropy(random), 0);
     this.guest.handleInput({ t: "local_description", sdp: description("actpass", "192.0.2.7") }, 0);
   }
 

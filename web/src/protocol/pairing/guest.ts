@@ -5,6 +5,7 @@
 
 import { concat } from "../bytes.ts";
 import { Exchange } from "../cpace.ts";
+import type { DeviceIdentity } from "../device_identity.ts";
 import { isHostAuth, type HostAuth } from "../host_identity.ts";
 import { ciOf, KeySchedule } from "../keys.ts";
 import { HANDSHAKE_MAX } from "../limits.ts";
@@ -27,6 +28,8 @@ export interface Guest {
   readonly shortNumber: boolean;
   /** What this side calls itself, where the host does not expect anybody. */
   readonly name?: string | undefined;
+  /** The key by which the host may know this device, if it is to see it. */
+  readonly device?: DeviceIdentity | undefined;
   readonly entropy: Entropy;
   readonly local: LocalCandidates;
   readonly outbox: Outbox;
@@ -47,7 +50,7 @@ export class GuestPairing {
   readonly #guest: Guest;
 
   /** Starts a handshake with the host, which speaks first. */
-  constructor(secret: GuestSecret, options: Pick<Guest, "shortNumber" | "name">, entropy: Entropy, now: number) {
+  constructor(secret: GuestSecret, options: Pick<Guest, "shortNumber" | "name" | "device">, entropy: Entropy, now: number) {
     const outbox = new Outbox();
     outbox.deadline = now + HANDSHAKE_MAX;
     this.#secret = secret;
@@ -130,7 +133,7 @@ export class GuestPairing {
 
   /** Proves that this side knows the secret. Whoever sent the hello can test one guess with it. */
   #sendProof(hello: HostHello, offer: Sdp): void {
-    const { room, entropy, outbox, shortNumber, name } = this.#guest;
+    const { room, entropy, outbox, shortNumber, name, device } = this.#guest;
     const ci = ciOf(modeOf(this.#secret), room);
     const exchange = new Exchange("guest", prsOfSecret(this.#secret), ci, hello.sid, entropy.scalar);
     const element = exchange.element;
@@ -138,7 +141,7 @@ export class GuestPairing {
     const isk = finishExchange(exchange, ad, hello.element, hello.ad);
     const keys = KeySchedule.first({ sid: hello.sid, ci, host: hello, guest: { element, ad } }, isk);
     const channel = new Channel(keys, "guest", hello.sid);
-    const sealed = channel.seal({ t: "offer", sdp: offer.text, verify: shortNumber, from: name });
+    const sealed = channel.seal({ t: "offer", sdp: offer.text, verify: shortNumber, from: name, device: device?.prove("guest", keys.th) });
     outbox.send({ t: "guest_proof", element, ad, proof: keys.guestProof(), sealed });
     this.#exposed = true;
     this.#phase = { t: "proof", keys, channel, sid: hello.sid };

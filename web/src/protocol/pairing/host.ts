@@ -2,6 +2,7 @@
 
 import { equal, type Bytes } from "../bytes.ts";
 import { Exchange } from "../cpace.ts";
+import { isDeviceProof, type DeviceIdentity } from "../device_identity.ts";
 import { ciOf, KeySchedule } from "../keys.ts";
 import { HANDSHAKE_MAX } from "../limits.ts";
 import type { StretchedPassword } from "../password.ts";
@@ -28,6 +29,8 @@ export interface HostOptions {
   readonly password?: PasswordGate | undefined;
   /** Whether both people compare the short number: by their wish, or because a wrong proof came before. */
   readonly shortNumber: boolean;
+  /** The key by which the guest may know this device: for guests that say which one they are. */
+  readonly device?: DeviceIdentity | undefined;
 }
 
 type Phase =
@@ -40,6 +43,7 @@ export class HostPairing {
   #shortNumber: boolean;
   readonly #secret: HostSecret;
   readonly #password: PasswordGate | undefined;
+  readonly #device: DeviceIdentity | undefined;
   readonly #entropy: Entropy;
   readonly #outbox = new Outbox();
 
@@ -51,6 +55,7 @@ export class HostPairing {
     this.#secret = secret;
     this.#shortNumber = options.shortNumber;
     this.#password = options.password;
+    this.#device = options.device;
     this.#entropy = entropy;
     this.#outbox.deadline = now + HANDSHAKE_MAX;
     this.#outbox.send({ t: "host_hello", sid: entropy.sid, element: exchange.element, ad });
@@ -141,6 +146,9 @@ export class HostPairing {
     if (frame.t !== "offer") throw violation("a malformed frame");
     const offer = parseSdp(frame.sdp, "offer");
     if ("error" in offer) throw violation(`a session description: ${offer.error}`);
+    const { device } = frame;
+    // Passed on from another handshake by somebody in between.
+    if (device && !isDeviceProof(device, "guest", keys.th)) throw new PairingError("security_mismatch");
     const { nonce } = this.#entropy;
     return new ProvenGuest({
       keys,
@@ -151,6 +159,8 @@ export class HostPairing {
       offer: offer.sdp,
       shortNumber: this.#shortNumber || frame.verify,
       from: frame.from,
+      met: device?.key,
+      device: device && this.#device,
       auth: this.#secret.t === "link" ? this.#secret.identity.prove(keys.th, nonce) : undefined,
       entropy: this.#entropy,
     });

@@ -28,6 +28,8 @@ export type Output =
   | { readonly t: "ask_password"; readonly attemptsLeft: number; readonly salt: Bytes; readonly cost: PasswordCost }
   /** Host: a wrong password came; count it for the share. */
   | { readonly t: "wrong_password"; readonly attemptsLeft: number }
+  /** Which device the peer has proven to be; said before the number. */
+  | { readonly t: "met"; readonly key: Bytes }
   /** `from` is what a guest calls itself that nobody expects. */
   | { readonly t: "show_short_number"; readonly digits: string; readonly from?: string | undefined }
   /** Both sides are proven, and every question is answered on this side. */

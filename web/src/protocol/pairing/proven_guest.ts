@@ -1,6 +1,7 @@
 // The host's side of a handshake whose guest has proven that it knows the code or link.
 
 import { equal, type Bytes } from "../bytes.ts";
+import type { DeviceIdentity } from "../device_identity.ts";
 import type { HostAuth } from "../host_identity.ts";
 import type { KeySchedule } from "../keys.ts";
 import { PASSWORD_ATTEMPTS_MAX, PERSON_MAX } from "../limits.ts";
@@ -27,6 +28,10 @@ export interface Opening {
   readonly offer: Sdp;
   readonly shortNumber: boolean;
   readonly from: string | undefined;
+  /** Which device the guest is, if it says so. */
+  readonly met: Bytes | undefined;
+  /** The key that the guest is shown. */
+  readonly device: DeviceIdentity | undefined;
   readonly auth: HostAuth | undefined;
   readonly entropy: Entropy;
 }
@@ -158,7 +163,7 @@ export class ProvenGuest {
   #goOn(now: number, outbox: Outbox): void {
     if (this.#opening.shortNumber) {
       outbox.deadline = now + PERSON_MAX;
-      this.#send({ t: "verify" }, outbox);
+      this.#send({ t: "verify", device: this.#opening.device?.prove("host", this.#keys.th) }, outbox);
     } else {
       this.#askForAnswer(outbox);
     }
@@ -171,7 +176,8 @@ export class ProvenGuest {
     if (this.#stage !== "nonce") return;
     this.#stage = "confirmation";
     outbox.deadline = now + PERSON_MAX;
-    const { entropy, from } = this.#opening;
+    const { entropy, from, met } = this.#opening;
+    if (met) outbox.push({ t: "met", key: met });
     outbox.push({ t: "show_short_number", digits: this.#keys.shortNumber(entropy.nonce, nonce), from });
   }
 

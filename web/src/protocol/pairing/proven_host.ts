@@ -1,6 +1,7 @@
 // The guest's side of a handshake whose host has proven that it knows the code or link.
 
 import type { Bytes } from "../bytes.ts";
+import { isDeviceProof, type DeviceProof } from "../device_identity.ts";
 import type { KeySchedule } from "../keys.ts";
 import { HANDSHAKE_MAX, PASSWORD_ATTEMPTS_MAX, PERSON_MAX } from "../limits.ts";
 import { isBearable, type PasswordCost, type StretchedPassword } from "../password.ts";
@@ -107,7 +108,10 @@ export class ProvenHost {
       if (!isBearable(frame.cost)) throw violation("an excessive password cost");
       return { t: "attempt", gate: { salt: frame.salt, cost: frame.cost } };
     }
-    if (frame.t === "verify") return this.#showShortNumber(now, guest);
+    if (frame.t === "verify") {
+      this.#meet(frame.device, guest);
+      return this.#showShortNumber(now, guest);
+    }
     if (frame.t !== "answer") return undefined;
     if (guest.shortNumber) throw violation("the short number was skipped");
     this.#openNonce(guest);
@@ -161,6 +165,13 @@ export class ProvenHost {
     this.#keys = keys;
     guest.outbox.deadline = now + HANDSHAKE_MAX;
     return { t: "next" };
+  }
+
+  /** Takes note of which device the host is, if it says so. A proof for another handshake was passed on by somebody in between. */
+  #meet(device: DeviceProof | undefined, guest: Guest): void {
+    if (!device) return;
+    if (!isDeviceProof(device, "host", this.#keys.th)) throw new PairingError("security_mismatch");
+    guest.outbox.push({ t: "met", key: device.key });
   }
 
   #showShortNumber(now: number, guest: Guest): Stage {
