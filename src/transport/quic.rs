@@ -27,6 +27,7 @@ mod handover;
 mod receive;
 mod send;
 mod socket;
+mod steady;
 mod unconfirmed;
 
 #[cfg(test)]

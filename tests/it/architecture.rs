@@ -33,7 +33,7 @@ fn adapters_do_not_know_each_other_nor_what_is_above_them() {
 
 #[test]
 fn only_the_transport_names_the_webrtc_and_quic_libraries() {
-    let banned = ["webrtc::", "rtc::", "noq::"].map(|name| format!("use {name}"));
+    let banned = ["webrtc::", "rtc::", "noq::", "noq_proto::"].map(|name| format!("use {name}"));
     for file in sources().filter(|file| !is_part_of(file, "transport")) {
         expect_none(&file, &banned);
     }

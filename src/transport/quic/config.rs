@@ -8,7 +8,7 @@ use noq::{
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
 };
 
-use super::{QuicOffer, credentials::Credentials};
+use super::{QuicOffer, credentials::Credentials, steady::SteadyConfig};
 use crate::transport::{error::TransportError, socket::Route, webrtc::interface_mtu};
 
 /// What is the same for every attempt to connect.
@@ -34,13 +34,13 @@ impl Configs {
 
     pub(super) fn client(&self, route: &Route) -> ClientConfig {
         let mut config = ClientConfig::new(Arc::clone(&self.client) as Arc<_>);
-        config.transport_config(Arc::new(transport(route)));
+        config.transport_config(Arc::new(transport_on(route)));
         config
     }
 
     pub(super) fn server(&self, route: &Route) -> ServerConfig {
         let mut config = ServerConfig::with_crypto(Arc::clone(&self.server) as Arc<_>);
-        config.transport_config(Arc::new(transport(route))).max_incoming(MAX_INCOMING);
+        config.transport_config(Arc::new(transport_on(route))).max_incoming(MAX_INCOMING);
         config
     }
 }
@@ -59,8 +59,17 @@ pub(super) fn max_segments(route: &Route) -> usize {
     usize::from(MAX_DATAGRAM_BYTES / largest_datagram(route))
 }
 
-fn transport(route: &Route) -> TransportConfig {
+fn transport_on(route: &Route) -> TransportConfig {
     let largest = largest_datagram(route);
+    let mut config = transport(largest);
+    if route.is_loopback() {
+        config.initial_mtu(largest);
+    }
+    config
+}
+
+/// What is the same on every path, but for the largest datagram worth trying.
+pub(super) fn transport(largest: u16) -> TransportConfig {
     let mut discovery = MtuDiscoveryConfig::default();
     discovery.upper_bound(largest);
     let mut congestion = Bbr3Config::default();
@@ -81,10 +90,7 @@ fn transport(route: &Route) -> TransportConfig {
         .keep_alive_interval(Some(KEEPALIVE))
         // Not `ack_frequency_config`, although it halves the sender's processor time on a 100 Mbit/s link: noq 1.4.0 writes that frame
         // without looking whether it fits, and panics when it rides behind a handshake.
-        .congestion_controller_factory(Arc::new(congestion));
-    if route.is_loopback() {
-        config.initial_mtu(largest);
-    }
+        .congestion_controller_factory(Arc::new(SteadyConfig(Arc::new(congestion))));
     config
 }
 
