@@ -24,7 +24,14 @@ export interface Measured {
   /** `undefined` if the server answers no STUN. */
   readonly udp: Seen | undefined;
   /** `undefined` if there is none, or it could not be tried; over UDP `undefined` if it is not offered that way. */
-  readonly relay: { readonly udp: boolean | undefined; readonly socket: boolean } | undefined;
+  readonly relay:
+    | {
+        readonly udp: boolean | undefined;
+        readonly socket: boolean;
+        /** Whether this network's NAT lets the relay in, which is a stranger to it; `undefined` if that was not seen. */
+        readonly letsIn: boolean | undefined;
+      }
+    | undefined;
 }
 
 /** What the page itself can do. */
@@ -38,6 +45,7 @@ export type Verdict =
   | "websocket_blocked"
   | "untold"
   | "direct"
+  | "direct_mostly"
   | "direct_or_relay"
   | "strict"
   | "relay_only"
@@ -50,7 +58,7 @@ export type Finding = { readonly state: CheckState } & (
   | { readonly t: "server"; readonly version: string | undefined }
   | { readonly t: "websocket"; readonly ms: number | undefined }
   | { readonly t: "udp"; readonly says: "reached" | "silent" | "untold" }
-  | { readonly t: "nat"; readonly says: "none" | "easy" | "strict" | "untold" }
+  | { readonly t: "nat"; readonly says: "none" | "open" | "moderate" | "easy" | "strict" | "untold" }
   | { readonly t: "ipv6"; readonly isThere: boolean }
   | { readonly t: "relay"; readonly says: "both" | "udp" | "websocket" | "none" | "untried" | "broken" }
   | { readonly t: "clock"; readonly ahead: number }
@@ -66,11 +74,19 @@ export function verdict({ server, socketMs, udp, relay }: Measured): Verdict {
   if (!udp) return "untold";
   if (!udp.isAnswered) return hasRelay ? "relay_only" : "udp_blocked";
   if (udp.isStrict) return hasRelay ? "direct_or_relay" : "strict";
-  return "direct";
+  return hasRelay || !udp.isMapped || relay?.letsIn === true ? "direct" : "direct_mostly";
+}
+
+/** The kind of NAT. Without a relay nobody is there whom it might let in or not. */
+function natOf(udp: Seen, letsIn: boolean | undefined): Extract<Finding, { t: "nat" }>["says"] {
+  if (udp.isStrict) return "strict";
+  if (!udp.isMapped) return "none";
+  if (udp.portCount < 2) return "untold";
+  return letsIn === undefined ? "easy" : letsIn ? "open" : "moderate";
 }
 
 export function findings(measured: Measured, page: Page): readonly Finding[] {
-  const { server, socketMs, udp } = measured;
+  const { server, socketMs, udp, relay } = measured;
   const own: readonly Finding[] = [
     { t: "secure", state: page.isSecure ? "ok" : "note", isSecure: page.isSecure },
     { t: "store", state: page.store === "memory" ? "note" : "ok", store: page.store },
@@ -84,8 +100,8 @@ export function findings(measured: Measured, page: Page): readonly Finding[] {
   else {
     found.push({ t: "udp", state: udp.isAnswered ? "ok" : "bad", says: udp.isAnswered ? "reached" : "silent" });
     if (udp.isAnswered) {
-      const says = udp.isStrict ? "strict" : !udp.isMapped ? "none" : udp.portCount > 1 ? "easy" : "untold";
-      found.push({ t: "nat", state: says === "none" || says === "easy" ? "ok" : "note", says });
+      const says = natOf(udp, relay?.letsIn);
+      found.push({ t: "nat", state: says === "strict" || says === "untold" ? "note" : "ok", says });
     }
     found.push({ t: "ipv6", state: udp.isV6 ? "ok" : "note", isThere: udp.isV6 });
   }

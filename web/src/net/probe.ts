@@ -6,6 +6,7 @@ import { roomOfLinkSecret } from "../protocol/room.ts";
 import { TUNNEL_READY } from "../protocol/tunnel.ts";
 import type { Measured, Seen } from "../verdict.ts";
 import { granted, type Grant } from "./ice.ts";
+import { isLetIn } from "./probe_filter.ts";
 import { random } from "./random.ts";
 import { Signaling } from "./signaling.ts";
 import type { Credential } from "./tunnel.ts";
@@ -16,11 +17,18 @@ export async function measure(): Promise<Measured> {
   const description = await describe().catch(() => undefined);
   const answeredMs = performance.now() - started;
   if (!description) return { server: undefined, socketMs: undefined, udp: undefined, relay: undefined };
-  const [met, udp] = await Promise.all([meet(description.hasRelay).catch(() => undefined), reflections(description.stunPorts)]);
+  const [met, udp] = await Promise.all([meet(description).catch(() => undefined), reflections(description.stunPorts)]);
   return { server: { ...description, answeredMs }, socketMs: met?.socketMs, udp, relay: met?.relay };
 }
 
-async function describe(): Promise<{ version: string; hasRelay: boolean; stunPorts: readonly number[]; clockAhead: number | undefined }> {
+interface Description {
+  readonly version: string;
+  readonly hasRelay: boolean;
+  readonly stunPorts: readonly number[];
+  readonly clockAhead: number | undefined;
+}
+
+async function describe(): Promise<Description> {
   const response = await fetch("/api/config", { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MAX) });
   const config = asObject(await response.json());
   const date = Date.parse(response.headers.get("date") ?? "");
@@ -33,7 +41,7 @@ async function describe(): Promise<{ version: string; hasRelay: boolean; stunPor
 }
 
 /** Opens a share; joins it as well if there is a relay, to which access comes only to those that have met. */
-async function meet(hasRelay: boolean): Promise<{ socketMs: number; relay: Measured["relay"] }> {
+async function meet({ hasRelay, stunPorts }: Description): Promise<{ socketMs: number; relay: Measured["relay"] }> {
   const host = await Talk.open();
   try {
     const asked = performance.now();
@@ -41,13 +49,13 @@ async function meet(hasRelay: boolean): Promise<{ socketMs: number; relay: Measu
     host.signaling.say({ type: "create", v: 1, kind: "link", room, ttl: ROOM_LIFETIME, max: 1 });
     await host.next("created");
     const socketMs = performance.now() - asked;
-    return { socketMs, relay: hasRelay ? await tryRelay(host, room).catch(() => ({ udp: undefined, socket: false })) : undefined };
+    return { socketMs, relay: hasRelay ? await tryRelay(host, room, stunPorts[0]).catch(() => ({ udp: undefined, socket: false, letsIn: undefined })) : undefined };
   } finally {
     host.signaling.close();
   }
 }
 
-async function tryRelay(host: Talk, room: string): Promise<NonNullable<Measured["relay"]>> {
+async function tryRelay(host: Talk, room: string, stunPort: number | undefined): Promise<NonNullable<Measured["relay"]>> {
   const guest = await Talk.open();
   try {
     guest.signaling.say({ type: "join", v: 1, room });
@@ -57,8 +65,12 @@ async function tryRelay(host: Talk, room: string): Promise<NonNullable<Measured[
     host.signaling.say({ type: "report", cid, what: "ok" });
     host.signaling.say({ type: "turn", cid });
     const [atHost, atGuest] = [granted(await host.next("turn")), granted(await guest.next("turn"))];
-    const [udp, socket] = await Promise.all([relayed(atGuest), tunnelled(atHost.credential, atGuest.credential)]);
-    return { udp, socket };
+    const [udp, socket, letsIn] = await Promise.all([
+      relayed(atGuest),
+      tunnelled(atHost.credential, atGuest.credential),
+      stunPort === undefined ? undefined : isLetIn(reflector(stunPort), atHost).catch(() => undefined),
+    ]);
+    return { udp, socket, letsIn };
   } finally {
     guest.signaling.close();
   }
@@ -94,7 +106,7 @@ async function tunnelled(...ends: readonly (Credential | undefined)[]): Promise<
 /** What the server sees of this browser's datagrams, at each of its ports. */
 async function reflections(ports: readonly number[]): Promise<Seen | undefined> {
   if (ports.length === 0) return undefined;
-  const urls = ports.map((port) => `stun:${location.hostname}:${port}`);
+  const urls = ports.map(reflector);
   const { candidates, isComplete, hasFailed } = await gather({ iceServers: urls.map((url) => ({ urls: url })) });
   const mapped = candidates.filter((candidate) => candidate.type === "srflx");
   // An address that the server sees as it is comes as no candidate of its own: then all there is to hear is that nothing failed.
@@ -106,6 +118,10 @@ async function reflections(ports: readonly number[]): Promise<Seen | undefined> 
   });
   const isV6 = candidates.some((candidate) => candidate.type !== "relay" && isPublicV6(candidate.address ?? ""));
   return { isAnswered, isMapped: mapped.length > 0, isStrict: strict, portCount: ports.length, isV6 };
+}
+
+function reflector(port: number): string {
+  return `stun:${location.hostname}:${port}`;
 }
 
 function isPublicV6(address: string): boolean {

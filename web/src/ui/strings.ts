@@ -179,6 +179,7 @@ export const words = {
 
 export const verdictTexts: Record<Verdict, string> = {
   direct: "Direct connections should work",
+  direct_mostly: "Direct connections should work, except with devices behind a strict NAT",
   direct_or_relay: "Direct connections work with open networks only; the relay leads to all others",
   strict: "Direct connections work with open networks only",
   relay_only: "UDP is blocked here: everything goes through the relay",
@@ -190,6 +191,7 @@ export const verdictTexts: Record<Verdict, string> = {
 
 export const verdictAdvice: Record<Verdict, string> = {
   direct: "",
+  direct_mostly: "A server with a relay reaches those, too.",
   direct_or_relay: "",
   strict: "Use a server with a relay, or another network, such as a phone's.",
   relay_only: "That is slower. For direct connections, the network has to let UDP out.",
@@ -215,7 +217,9 @@ const UDP = { reached: "Reaches the server", silent: "Nothing comes back", untol
 
 const NAT = {
   none: "None: this device is seen under its own address",
-  easy: "Easy: one public port towards everybody",
+  open: "Open: one public port towards everybody, and everybody is let in",
+  moderate: "Moderate: one public port towards everybody, and only who was written to is let in",
+  easy: "Open or moderate: one public port towards everybody. Whether all are let in takes a server with a relay to tell",
   strict: "Strict: another public port towards each",
   untold: "There is one; its kind cannot be told",
 };
