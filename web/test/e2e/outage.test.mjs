@@ -4,65 +4,52 @@
 // many seconds.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { folder, host, launch, makeFile, open, remove, run, serve, sha256 } from "./harness.mjs";
+import { folder, host, lanAddress, launch, makeFile, open, remove, run, serve, sha256 } from "./harness.mjs";
+import { cable, Machine, skip } from "./machines.mjs";
 
-const skip = process.getuid() !== 0 && "only root can take a link down";
 const seconds = Number(process.env.P2PSHARE_E2E_OUTAGE ?? 8);
-const namespace = `p2pshare-e2e-${process.pid}`;
-const [near, far] = [`pe${process.pid}a`, `pe${process.pid}b`];
 // Networks of tests that run at the same time do not meet.
 const subnet = `10.${100 + (process.pid % 100)}.${(process.pid >> 7) % 250}`;
-const ip = (...args) => execFileSync("ip", args);
 const dir = folder();
+let far;
+let link;
 let server;
 let origin;
 let browser;
-let farBrowser;
 before(async () => {
   if (skip) return;
-  ip("netns", "add", namespace);
-  ip("link", "add", near, "type", "veth", "peer", "name", far, "netns", namespace);
-  ip("addr", "add", `${subnet}.1/24`, "dev", near);
-  ip("link", "set", near, "up");
-  for (const device of ["lo", far]) ip("-n", namespace, "link", "set", device, "up");
-  ip("-n", namespace, "addr", "add", `${subnet}.2/24`, "dev", far);
+  far = new Machine("far");
+  link = cable([undefined, `${subnet}.1/24`], [far, `${subnet}.2/24`]);
   // A browser shows the address that leads to the rest of the world, and no other.
-  ip("-n", namespace, "route", "add", "default", "via", `${subnet}.1`);
-  server = await serve();
+  far.ip("route", "add", "default", "via", `${subnet}.1`);
+  server = await serve({}, ["--relay", "--relay-allow", `${subnet}.0/24`, "--relay-allow", `${lanAddress()}/32`]);
   origin = `http://${subnet}.1:${server.port}`;
   browser = await launch();
-  const wrapper = join(dir, "far-browser");
-  const chromium = process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/google-chrome"].find(existsSync);
-  writeFileSync(wrapper, `#!/bin/sh\nexec ip netns exec ${namespace} ${chromium} "$@"\n`);
-  chmodSync(wrapper, 0o755);
-  farBrowser = await launch({ executablePath: wrapper });
 });
 after(async () => {
   if (skip) return;
   await browser?.close();
-  await farBrowser?.close();
   await server?.stop();
-  ip("netns", "del", namespace);
+  far?.remove();
   remove(dir);
 });
 
 /** A program on the machine behind the link. */
-const farRun = (args) => run(args, { namespace });
+const farRun = (args) => run(args, { namespace: far.namespace });
 
 /** Takes the link away once something moves, and gives it back. */
 async function outage(page) {
   await page.waitForFunction(() => (document.querySelector("progress")?.value ?? 0) > 2e6);
-  ip("link", "set", near, "down");
+  link.down();
   const down = performance.now();
   await page.getByText("Reconnecting").first().waitFor();
   console.log(`# noticed after ${((performance.now() - down) / 1000).toFixed(1)} s`);
   await new Promise((go) => setTimeout(go, seconds * 1000 - (performance.now() - down)));
-  ip("link", "set", near, "up");
+  link.up();
   const up = performance.now();
   const had = await page.locator("progress").first().evaluate((bar) => bar.value);
   await page.waitForFunction((had) => (document.querySelector("progress")?.value ?? Infinity) > had, had, { timeout: 60_000 });
@@ -92,8 +79,8 @@ test("a page that sends to a terminal goes on after an outage", { skip, timeout:
   const out = join(dir, "out");
   mkdirSync(out);
   const { page, context } = await open(browser, server.local);
-  const { link } = await host(page, file);
-  const receiver = farRun(["recv", link.replace(server.local, origin), "--yes", "--limit", "3MB", "-o", out]);
+  const shared = await host(page, file);
+  const receiver = farRun(["recv", shared.link.replace(server.local, origin), "--yes", "--limit", "3MB", "-o", out]);
   await outage(page);
   assert.equal(await receiver.exit, 0, receiver.output);
   assert.equal(await sha256(join(out, "two.bin")), await sha256(file));
@@ -119,13 +106,36 @@ test("a page that sends to a terminal's inbox goes on after an outage", { skip, 
 
 test("pages go on after an outage, with what they had", { skip, timeout: 240_000 }, async () => {
   const file = makeFile(join(dir, "four.bin"), 150_000_001);
+  const farBrowser = await far.launch(dir);
   const { page, context } = await open(browser, server.local);
-  const { link } = await host(page, file);
-  const far = await open(farBrowser, link.replace(server.local, origin));
-  const path = await received(far.page);
+  const shared = await host(page, file);
+  const other = await open(farBrowser, shared.link.replace(server.local, origin));
+  const path = await received(other.page);
   await outage(page);
   assert.equal(await sha256(await path()), await sha256(file));
   await page.getByRole("heading", { name: "Sent" }).waitFor();
   await context.close();
-  await far.context.close();
+  await farBrowser.close();
+});
+
+test("a page that is relayed moves to a direct path once there is one", { skip, timeout: 120_000 }, async () => {
+  const file = makeFile(join(dir, "five.bin"), 200_000_001);
+  far.rules(`table ip only {
+    chain out {
+      type filter hook output priority 0
+      udp dport != ${server.port} drop
+    }
+  }`);
+  const sender = farRun(["send", "--no-qr", "--limit", "4MB", "--server", origin, file]);
+  const [, fragment] = await sender.line(/http:\/\/\S+#(v1\.\S{43})/);
+  const { page, context } = await open(browser, `${server.local}/#${fragment}`);
+  await page.getByRole("button", { name: /^Download/ }).click();
+  await page.locator(".badge.relay").waitFor();
+  far.rules("flush ruleset");
+  await page.locator(".badge.lan, .badge.direct").waitFor({ timeout: 60_000 });
+  const had = await page.locator("progress").evaluate((bar) => bar.value);
+  await page.waitForFunction((had) => document.querySelector("progress").value > had, had);
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await context.close();
+  await sender.stop();
 });
