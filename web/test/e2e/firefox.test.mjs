@@ -42,8 +42,8 @@ after(async () => {
 });
 
 /** A page that notes every error of the console. */
-async function open(url, viewport = { width: 1100, height: 800 }) {
-  const page = await browser.newPage();
+async function open(url, viewport = { width: 1100, height: 800 }, context = browser) {
+  const page = await context.newPage();
   await page.setViewport(viewport);
   const complaints = [];
   page.on("console", (message) => {
@@ -125,4 +125,63 @@ test("firefox: from page to page, a password, a folder as an archive", { skip, t
   assert.deepEqual([...sending.complaints, ...receiving.complaints], []);
   await sending.page.close();
   await receiving.page.close();
+});
+
+/** Ticks the box whose label begins with a text. */
+const tick = async (page, label) => {
+  const box = await page.waitForSelector(`::-p-xpath(//label[starts-with(normalize-space(.), ${JSON.stringify(label)})]//input[@type="checkbox"])`);
+  await box.click();
+};
+
+test("firefox: devices nearby compare a number once, and are remembered", { skip, timeout: 120_000 }, async () => {
+  const note = join(dir, "near.txt");
+  writeFileSync(note, "near");
+  // People of their own, with what their browsers keep; a page that nobody looks at does not look around.
+  const person = async () => open(`${server.local}/nearby`, undefined, await browser.createBrowserContext());
+  const bob = await person();
+  await tick(bob.page, "Let others on this network see this device");
+  const name = await bob.page.waitForSelector(".name-field input");
+  await name.click({ count: 3 });
+  await name.type("Fox\n");
+  await read(bob.page, "Fox");
+  const ann = await person();
+  const sendToFox = async () => {
+    await (await ann.page.waitForSelector('button[aria-label="Send to Fox"]')).click();
+    await (await ann.page.waitForSelector("#files")).uploadFile(note);
+  };
+  await sendToFox();
+  await read(ann.page, "Does Fox show this number");
+  await read(bob.page, "wants to send something");
+  const [here, there] = await Promise.all([ann, bob].map(({ page }) => page.$eval(".big.digits", (element) => element.textContent)));
+  assert.equal(here, there);
+  await tick(ann.page, "Remember this device");
+  await tick(bob.page, "Remember this device");
+  await press(ann.page, "Yes, the same");
+  await press(bob.page, "Yes, accept");
+  await press(bob.page, "Download");
+  await read(bob.page, "Received");
+  await read(ann.page, "Sent");
+
+  for (const { page } of [bob, ann]) {
+    await page.bringToFront();
+    await page.goto(`${server.local}/nearby`);
+    await read(page, "(?i:remembered devices)[^]*Forget");
+  }
+  await sendToFox();
+  await press(bob.page, "Download");
+  await read(ann.page, "Sent");
+  assert.deepEqual([...bob.complaints, ...ann.complaints], []);
+  await bob.page.close();
+  await ann.page.close();
+});
+
+test("firefox: the test of the network comes to an end, and says what it found", { skip, timeout: 60_000 }, async () => {
+  const relaying = await serve({}, ["--relay"]);
+  const { page, complaints } = await open(`${relaying.lan}/test`);
+  await read(page, "Direct connections should work");
+  await read(page, "Answers after \\d+ ms[^]*Reaches the server[^]*Kept in the browser's");
+  assert.equal(await page.$(".checks li.bad"), null, await page.$eval("main", (main) => main.innerText));
+  assert.deepEqual(complaints, []);
+  await page.close();
+  await relaying.stop();
 });
