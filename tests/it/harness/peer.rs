@@ -237,7 +237,14 @@ impl Peer {
 
     /// Looks at the next control frame: takes it if it is a sign of life, and leaves any other for [`Self::hear`].
     pub(crate) fn hear_ping(&mut self) -> bool {
-        let Some(Incoming::Ctl(frame)) = self.next(PATIENCE) else { return false };
+        let frame = loop {
+            match self.next(PATIENCE) {
+                Some(Incoming::Ctl(frame)) => break frame,
+                // A machine that is busy elsewhere makes a silence of its own.
+                Some(Incoming::Disturbed | Incoming::Recovered) => {}
+                Some(Incoming::Data(_) | Incoming::Lost(_)) | None => return false,
+            }
+        };
         let is_ping = Ctl::decode(&frame) == Ok(Ctl::Ping);
         if !is_ping {
             self.unread = Some(Incoming::Ctl(frame));
