@@ -6,6 +6,7 @@
 mod demux;
 mod distance;
 mod pacer;
+mod records;
 mod route;
 
 use std::{
@@ -88,13 +89,29 @@ impl SharedSocket {
             self.sockets.pacer.send(self, transmit, Instant::now());
             return Poll::Ready(Ok(()));
         }
+        let transmit = self.joined(transmit);
         loop {
             ready!(self.io.poll_send_ready(cx))?;
-            match self.try_send(transmit) {
+            match self.try_send(&transmit) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 sent => return Poll::Ready(sent),
             }
         }
+    }
+
+    /// The same bytes in fewer datagrams, where they go to a browser on this machine.
+    fn joined<'a>(&self, transmit: &Transmit<'a>) -> Transmit<'a> {
+        let &Transmit { destination, ecn, contents, segment_size, src_ip } = transmit;
+        let is_possible = || {
+            self.sockets.is_paced()
+                && records::is_same_machine(self.local.ip(), destination.ip())
+                && self.sockets.carries_records()
+        };
+        let segment_size = segment_size.filter(|size| *size > 0).map(|record| match is_possible() {
+            true => records::datagram_bytes(contents, record),
+            false => record,
+        });
+        Transmit { destination, ecn, contents, segment_size, src_ip }
     }
 
     /// Sends what waits for its turn, at once: nothing follows.
@@ -223,4 +240,34 @@ fn is_transient(kind: io::ErrorKind) -> bool {
         ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkUnreachable, WouldBlock,
     };
     [ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkUnreachable, WouldBlock].contains(&kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::UdpSocket, task::Waker};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_browser_on_this_machine_gets_several_records_in_a_datagram() {
+        let bind = || UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (browser, sockets) = (bind(), Sockets::new());
+        let ours = SharedSocket::new(bind(), Arc::clone(&sockets)).unwrap();
+        ours.writable().await.unwrap();
+        let records: Vec<u8> = (0..20_000u32).map(|n| if n % 1000 == 0 { 23 } else { n as u8 }).collect();
+        let destination = browser.local_addr().unwrap();
+        let batch = Transmit { destination, ecn: None, contents: &records, segment_size: Some(1000), src_ip: None };
+        browser.set_nonblocking(true).unwrap();
+        let sizes = || {
+            assert!(ours.poll_send(&mut Context::from_waker(Waker::noop()), &batch).is_ready());
+            let mut buf = [0; 65536];
+            let received: Vec<Vec<u8>> =
+                std::iter::from_fn(|| browser.recv(&mut buf).ok().map(|len| buf[..len].to_vec())).collect();
+            assert_eq!(received.concat(), records);
+            received.iter().map(Vec::len).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(), [1000; 20], "not known to be a browser's");
+        sockets.pace();
+        assert_eq!(sizes(), [8000, 8000, 4000]);
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::{
     io::IoSliceMut,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -16,7 +16,8 @@ use std::{
 use noq::udp::{RecvMeta, Transmit};
 use tokio::sync::watch;
 
-use super::{SharedSocket, distance::Distance, pacer::Pacer};
+use super::{SharedSocket, distance::Distance, pacer::Pacer, records};
+use crate::transport::webrtc::interface_mtu;
 
 /// A socket, and the address of the peer as seen from it.
 #[derive(Clone, Debug)]
@@ -53,6 +54,8 @@ pub(in crate::transport) struct Sockets {
     /// Whether the peer's socket holds so little that it is spared.
     paced: AtomicBool,
     pub(super) pacer: Arc<Pacer>,
+    /// Whether several records may leave in one datagram to this machine itself.
+    carries_records: OnceLock<bool>,
     /// Bytes of a message in each packet of SCTP.
     fragment_bytes: AtomicUsize,
     distance: Mutex<Distance>,
@@ -77,6 +80,7 @@ impl Sockets {
             quic: AtomicBool::new(false),
             paced: AtomicBool::new(false),
             pacer: Arc::default(),
+            carries_records: OnceLock::new(),
             fragment_bytes: AtomicUsize::new(0),
             distance: Mutex::default(),
             all: Mutex::default(),
@@ -120,6 +124,11 @@ impl Sockets {
 
     pub(in crate::transport) fn is_paced(&self) -> bool {
         self.paced.load(Ordering::Relaxed)
+    }
+
+    /// Whether several records may leave in one datagram to this machine itself.
+    pub(super) fn carries_records(&self) -> bool {
+        *self.carries_records.get_or_init(|| records::fit(interface_mtu(Ipv4Addr::LOCALHOST.into())))
     }
 
     /// Whether the peer acknowledges about as soon as it reads.
