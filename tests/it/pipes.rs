@@ -19,6 +19,16 @@ fn a_stream_arrives_through_pipes_on_both_sides() {
 }
 
 #[test]
+fn a_long_stream_is_stored_whatever_arrives_first() {
+    let (world, server) = (World::new(), TestServer::start());
+    let film = world.file("film", noise(100_000_000, 15));
+    let sender = shell(&world, "cat ../from/film | p2pshare send --name film -", &server);
+    world.recv(&server.url(), &sender.code()).end().expect_exit(0);
+    sender.end().expect_exit(0);
+    assert_eq!(hash(&world.to().join("film")), hash(&film));
+}
+
+#[test]
 fn a_file_goes_to_standard_output_as_it_is() {
     let (world, server) = (World::new(), TestServer::start());
     let film = world.file("film", noise(5_000_000, 12));

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use p2pshare_protocol::hash::{chunk_count, chunk_range};
-use p2pshare_protocol::limits::CHUNK_BYTES;
+use p2pshare_protocol::limits::{CHUNK_BYTES, STREAM_REPLAY_BYTES};
 use p2pshare_protocol::local_name::LocalPath;
 use p2pshare_protocol::offer::{EntryId, EntryKind};
 
@@ -66,12 +66,13 @@ impl Item {
             EntryKind::File | EntryKind::Text => {
                 chunk_range(chunk, self.size) == (offset..offset.saturating_add(length))
             }
-            // A stream grows chunk by chunk, and ends with the first that is not full.
-            EntryKind::Stream => {
-                let is_next = offset == self.size && length <= CHUNK_BYTES;
-                let is_rewrite = chunk_range(chunk, self.size) == (offset..offset.saturating_add(length));
-                is_next || is_rewrite
+            // What is under way of a stream arrives in any order; it ends with the chunk that is not full.
+            EntryKind::Stream if self.size.is_multiple_of(CHUNK_BYTES) => {
+                let is_last = length < CHUNK_BYTES && offset >= self.size;
+                let is_near = offset <= self.size.saturating_add(STREAM_REPLAY_BYTES);
+                is_near && (is_last || length == CHUNK_BYTES)
             }
+            EntryKind::Stream => chunk_range(chunk, self.size) == (offset..offset.saturating_add(length)),
             EntryKind::Dir => false,
         }
     }
@@ -135,7 +136,7 @@ pub(super) struct ChunkSet {
 impl ChunkSet {
     /// Adds a chunk; false if it was there.
     pub(super) fn insert(&mut self, chunk: u64) -> bool {
-        // Free space was checked for the whole entry, so the number is far below what memory holds.
+        // Free space was checked for the whole entry, and a stream grows step by step: the number is far below what memory holds.
         let Ok(word) = usize::try_from(chunk / 64) else { return false };
         if word >= self.words.len() {
             self.words.resize(word + 1, 0);

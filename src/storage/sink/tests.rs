@@ -9,6 +9,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use harness::{Fixture, dir, file};
+use p2pshare_protocol::limits::CHUNK_BYTES;
 use p2pshare_protocol::local_name::Naming;
 use p2pshare_protocol::offer::EntryKind;
 
@@ -141,18 +142,38 @@ fn more_files_than_may_be_open_are_written_in_turns() {
 }
 
 #[test]
-fn a_stream_grows_until_its_first_short_chunk() {
-    let mut fixture = Fixture::new(vec![file(&["s"], &[5; 2_000_000])]);
+fn a_stream_arrives_in_any_order_and_ends_with_its_short_chunk() {
+    const SIZE: u64 = 4 * CHUNK_BYTES + 7;
+    let mut fixture = Fixture::new(vec![file(&["s"], &[5; 10])]);
     fixture.set_kind(0, EntryKind::Stream);
     let mut sink = fixture.open(&SinkOptions::default()).unwrap().sink;
-    for chunk in [1, 0, 1, 2] {
-        sink.submit(fixture.write_as_of_size(0, chunk, 3_000_000));
+    let commit = || SinkJob::Commit { entry: EntryId(0) };
+    for chunk in [1, 0, 1, 4, 2] {
+        sink.submit(fixture.write_as_of_size(0, chunk, SIZE));
     }
-    sink.submit(SinkJob::Commit { entry: EntryId(0) });
-    let outcomes = harness::drain(&mut sink, 5);
-    assert!(matches!(outcomes[0], SinkOutcome::Corrupt { .. }), "a hole is no stream: {outcomes:?}");
-    assert!(matches!(outcomes[4], SinkOutcome::Committed { .. }), "{outcomes:?}");
-    assert_eq!(fixture.read("s").len(), 3_000_000);
+    // A hole, and what is beyond the end.
+    sink.submit(commit());
+    sink.submit(fixture.write_as_of_size(0, 5, 6 * CHUNK_BYTES));
+    sink.submit(fixture.write_as_of_size(0, 4, 5 * CHUNK_BYTES));
+    sink.submit(fixture.write_as_of_size(0, 3, SIZE));
+    sink.submit(commit());
+    let outcomes = harness::drain(&mut sink, 10);
+    let is_written = |outcome: &SinkOutcome| matches!(outcome, SinkOutcome::Written { .. });
+    assert!(outcomes[..5].iter().all(is_written), "{outcomes:?}");
+    assert!(matches!(outcomes[5], SinkOutcome::Failed { error: SinkError::Incomplete { .. }, .. }), "{outcomes:?}");
+    assert!(outcomes[6..8].iter().all(|o| matches!(o, SinkOutcome::Corrupt { .. })), "{outcomes:?}");
+    assert!(is_written(&outcomes[8]) && matches!(outcomes[9], SinkOutcome::Committed { .. }), "{outcomes:?}");
+    assert_eq!(fixture.read("s").len() as u64, SIZE);
+}
+
+#[test]
+fn a_stream_cannot_begin_far_from_its_start() {
+    let mut fixture = Fixture::new(vec![file(&["s"], &[5; 10])]);
+    fixture.set_kind(0, EntryKind::Stream);
+    let mut sink = fixture.open(&SinkOptions::default()).unwrap().sink;
+    sink.submit(fixture.write_as_of_size(0, 1000, 1001 * CHUNK_BYTES));
+    let outcomes = harness::drain(&mut sink, 1);
+    assert!(matches!(outcomes[0], SinkOutcome::Corrupt { .. }), "{outcomes:?}");
 }
 
 #[test]
