@@ -43,7 +43,7 @@ function hashes(top) {
 
 for (const place of ["local", "lan"]) {
   test(`many small files go on after a reload, at ${place}`, { timeout }, async () => {
-    const sender = run(["send", "--no-qr", "--keep", "--limit", "10MB", "--server", server[place], tree]);
+    const sender = run(["send", "--no-qr", "--keep", "--server", server[place], tree]);
     const [link] = await sender.line(/http:\/\/\S+#v1\.\S{43}/);
     const { page, complaints, context } = await open(await launchProfile(), link);
     await page.getByRole("button", { name: /^Download/ }).click();
