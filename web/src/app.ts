@@ -5,10 +5,9 @@ import type { StoreKind } from "./disk/messages.ts";
 import { Failure, type FailureReason } from "./failure.ts";
 import { measure } from "./net/probe.ts";
 import { random } from "./net/random.ts";
-import type { Bytes } from "./protocol/bytes.ts";
 import { parseCode } from "./protocol/code.ts";
 import { parseFragment } from "./protocol/link.ts";
-import { DEFAULT_COST, preparePassword, type StretchedPassword } from "./protocol/password.ts";
+import { DEFAULT_COST, preparePassword } from "./protocol/password.ts";
 import { isSameSecret, type Invitation } from "./protocol/pairing/secret.ts";
 import { CodeGuard } from "./protocol/share_guard.ts";
 import { hearDirection, Joining } from "./session/joining.ts";
@@ -19,6 +18,7 @@ import { Share } from "./share.ts";
 import type { Screen, ShareSettings, State, Theme } from "./state.ts";
 import { forget, remember } from "./kept.ts";
 import { Neighbours } from "./neighbours.ts";
+import { Questions } from "./questions.ts";
 import type { Line } from "./session/line.ts";
 import type { Device } from "./protocol/nearby.ts";
 import { keepAwake } from "./ui/wake.ts";
@@ -40,8 +40,7 @@ export class App {
   readonly neighbours = new Neighbours(this, (line) => this.#letIn(line));
   /** The device that was found by its name alone. */
   #encounter: Device | undefined;
-  #answerPassword: ((password: string) => void) | undefined;
-  #answerNumber: ((same: boolean) => void) | undefined;
+  readonly #questions = new Questions(this, this.#disk);
 
   constructor(state: State, draw: (state: State) => void) {
     this.#state = state;
@@ -137,8 +136,8 @@ export class App {
     }
     const joining = new Joining(secret, {
       step: (step) => this.show({ t: "joining", step }),
-      askPassword: (left, salt, cost) => this.#askPassword(left, salt, cost),
-      confirm: (digits, _, met) => this.#confirm(digits, met),
+      askPassword: (left, salt, cost) => this.#questions.password(left, salt, cost),
+      confirm: (digits, _, met) => this.#questions.number(digits, this.#encounter?.name, met),
     }, this.#encounter && { name: this.#state.visibility.name, device: this.neighbours.acquaintances.identity });
     this.#joining = joining;
     try {
@@ -168,49 +167,19 @@ export class App {
     return this.#guard.guard;
   }
 
-  async #askPassword(attemptsLeft: number, salt: StretchedPassword["salt"], cost: StretchedPassword["cost"]): Promise<StretchedPassword> {
-    const wasWrong = this.#state.screen.t === "password";
-    const ask = { t: "password", attemptsLeft, wasWrong } as const;
-    for (let error: "empty" | "too_long" | "control_character" | undefined; ; ) {
-      this.show({ ...ask, isBusy: false, error });
-      const typed = await new Promise<string>((resolve) => (this.#answerPassword = resolve));
-      const result = preparePassword(typed);
-      if ("prepared" in result) {
-        this.show({ ...ask, isBusy: true, error: undefined });
-        return this.#disk.ask({ t: "stretch", prepared: result.prepared, salt, cost });
-      }
-      error = result.error;
-    }
-  }
-
   givePassword(password: string): void {
-    this.#answerPassword?.(password);
-  }
-
-  #confirm(digits: string, met: Bytes | undefined): Promise<boolean> {
-    const other = this.#encounter?.name;
-    if (other !== undefined && this.neighbours.recognises(other, met)) return Promise.resolve(true);
-    const screen = { t: "verify", digits, isAnswered: false, other, remember: other === undefined ? undefined : this.neighbours.canRemember } as const;
-    this.show(screen);
-    return new Promise((resolve) => {
-      this.#answerNumber = (same) => {
-        this.show({ ...screen, isAnswered: true });
-        resolve(same);
-      };
-    });
+    this.#questions.givePassword(password);
   }
 
   /** Whether the device whose number is on screen is to be remembered. */
   tickRemember(remember: boolean): void {
-    const { screen } = this.#state;
-    this.neighbours.wantMet(remember);
-    if (screen.t === "verify") this.show({ ...screen, remember });
+    this.#questions.tickRemember(remember);
   }
 
   /** Says whether both sides show the same number: of the own pairing, or of a guest's. */
   answerNumber(same: boolean): void {
     if (this.#state.screen.t === "share") this.#share?.answerNumber(same);
-    else this.#answerNumber?.(same);
+    else this.#questions.answerNumber(same);
   }
 
   choose(entry: number | "all", isChosen: boolean): void {
