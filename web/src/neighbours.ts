@@ -60,11 +60,11 @@ export class Neighbours {
     this.#nearby = undefined;
   }
 
-  /** Takes note of which device this is about; returns whether it is remembered, so that no number need be compared. */
-  recognises(name: string, met: Bytes | undefined): boolean {
+  /** Takes note of which device this is about; returns the name under which it is remembered, so that nobody need be asked. */
+  recognise(name: string, met: Bytes | undefined): string | undefined {
     this.#met = met && isDeviceName(name) ? { name, key: met } : undefined;
     this.#wantsMet = false;
-    return met !== undefined && this.acquaintances.knows(name, met);
+    return met && this.acquaintances.nameOf(met);
   }
 
   /** Whether the device can be remembered: not ticked at first, where it showed a key. */
@@ -96,8 +96,10 @@ export class Neighbours {
   }
 
   #knock(from: string, digits: string, met: Bytes | undefined): Promise<boolean> {
-    if (this.recognises(from, met)) return Promise.resolve(true);
-    this.#app.update({ knock: { from, digits, isAnswered: false, remember: this.canRemember } });
+    const isKnown = this.recognise(from, met) !== undefined;
+    // Shown in any case: the other person may be asked about it.
+    this.#app.update({ knock: { from, digits, isAnswered: isKnown, remember: this.canRemember } });
+    if (isKnown) return Promise.resolve(true);
     return new Promise((answer) => (this.#answer = answer));
   }
 

@@ -39,10 +39,12 @@ export class Questions {
   /** Asks whether the other side shows the same number, unless it is a device that is known: `other` and its key. */
   number(digits: string, other: string | undefined, met: Bytes | undefined): Promise<boolean> {
     const { neighbours } = this.#app;
-    if (other !== undefined && neighbours.recognises(other, met)) return Promise.resolve(true);
+    // A device that is remembered under another name may have taken this one: then the person is asked.
+    const isKnown = other !== undefined && neighbours.recognise(other, met)?.toLowerCase() === other.toLowerCase();
     const remember = other === undefined ? undefined : neighbours.canRemember;
-    const screen = { t: "verify", digits, isAnswered: false, other, remember } as const;
+    const screen = { t: "verify", digits, isAnswered: isKnown, other, remember } as const;
     this.#app.show(screen);
+    if (isKnown) return Promise.resolve(true);
     return new Promise((resolve) => {
       this.#answerNumber = (same) => {
         this.#app.show({ ...screen, isAnswered: true });

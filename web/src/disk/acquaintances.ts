@@ -36,10 +36,10 @@ export class Acquaintances {
     return this.#identity;
   }
 
-  /** Whether the device with this key is remembered under this name. */
-  knows(name: string, key: Uint8Array): boolean {
+  /** The name under which a key is remembered. */
+  nameOf(key: Uint8Array): string | undefined {
     const wanted = hex(key);
-    return this.#all.some((known) => known.key === wanted && known.name.toLowerCase() === name.toLowerCase());
+    return this.#all.find((known) => known.key === wanted)?.name;
   }
 
   /** Remembers a device; the longest known gives way if there are too many. */

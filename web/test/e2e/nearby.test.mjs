@@ -221,6 +221,32 @@ test("pages that remember each other compare no number, until one is forgotten",
   }
 });
 
+test("who is remembered by one side alone still has its number shown there", { timeout: 90_000 }, async () => {
+  const bob = await visible(server.local, "Bruno");
+  const ann = await visible(server.local, "Aila");
+  await ann.page.getByRole("button", { name: "Send to Bruno" }).click();
+  await ann.page.locator("#files").setInputFiles(note);
+  await bob.page.getByRole("dialog").getByLabel("Remember this device").check();
+  await ann.page.getByLabel("Remember this device").check();
+  // Ticked here, and then not.
+  await ann.page.getByLabel("Remember this device").uncheck();
+  await ann.page.getByRole("button", { name: "Yes, the same" }).click();
+  await bob.page.getByRole("button", { name: "Yes, accept" }).click();
+  await download(bob.page);
+  await ann.page.getByRole("heading", { name: "Sent" }).waitFor();
+  await ann.page.getByRole("button", { name: "Send something" }).click();
+  await bob.page.goto(server.local);
+  await ann.page.getByRole("button", { name: "Send to Bruno" }).click();
+  await ann.page.locator("#files").setInputFiles(note);
+  await ann.page.getByRole("heading", { name: "Does Bruno show this number?" }).waitFor();
+  await bob.page.getByText("Waiting for the other side").waitFor();
+  assert.equal(await digits(bob.page), await digits(ann.page));
+  await ann.page.getByRole("button", { name: "Yes, the same" }).click();
+  await download(bob.page);
+  await bob.context.close();
+  await ann.context.close();
+});
+
 test("a page and a terminal that remember each other compare no number", { timeout: 120_000 }, async () => {
   const [to, then] = [join(dir, "known"), join(dir, "known-again")];
   for (const folder of [to, then]) mkdirSync(folder);
@@ -248,5 +274,14 @@ test("a page and a terminal that remember each other compare no number", { timeo
   await ann.page.getByRole("heading", { name: "Sent" }).waitFor();
   assert.equal(await again.exit, 0, again.output);
   assert.equal(readFileSync(join(then, "note.txt"), "utf8"), "to somebody nearby");
+
+  // Under whatever name it comes, it is known by its key.
+  await ann.page.goto(server.local);
+  const looker = await open(browser, server.local);
+  await looker.page.getByRole("button", { name: "Send to Anke" }).waitFor();
+  const sender = run(["send", note, "--to", "Anke", "--server", server.local], { env: { ...env, P2PSHARE_NAME: "carl's other name" } });
+  assert.equal(await download(ann.page), "to somebody nearby");
+  assert.equal(await sender.exit, 0, sender.output);
+  await looker.context.close();
   await ann.context.close();
 });
