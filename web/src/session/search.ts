@@ -82,7 +82,7 @@ export class Search {
   async #try(): Promise<void> {
     const attempt = new Attempt(this.#keys, this.#iceOfGoal(), this.#goal, this.#neededDetour);
     this.#attempt = attempt;
-    const found = await attempt.run().catch(() => undefined);
+    const found = await attempt.run().catch((error: unknown) => this.#note(error));
     if (this.#isOver || this.#attempt !== attempt) {
       found?.channel.close();
       return;
@@ -95,6 +95,12 @@ export class Search {
     } else {
       this.#schedule();
     }
+  }
+
+  /** A server that is asked too often says how long it wants to be left alone. */
+  #note(error: unknown): undefined {
+    const reason = error instanceof Failure ? error.reason : undefined;
+    if (reason?.t === "refused") this.#pause = Math.max(this.#pause ?? 0, 1_000 * (reason.retryAfter ?? 0));
   }
 
   #iceOfGoal(): Ice {
@@ -110,6 +116,8 @@ class Attempt {
   readonly #neededDetour: boolean;
   #signaling: Signaling | undefined;
   #pairing: Pairing | undefined;
+  /** The guest that this side pairs with as a host. */
+  #cid: number | undefined;
   #reject: ((failure: Failure) => void) | undefined;
   #isStopped = false;
 
@@ -147,6 +155,7 @@ class Attempt {
 
   /** Opens the rooms as their host and pairs with the guest that comes, or enters the one as a guest. */
   async #meet(all: readonly SessionKeys[]): Promise<Paired> {
+    let isLeft = false;
     let late: ReturnType<typeof setTimeout> | undefined;
     try {
       return await new Promise<Paired>((resolve, reject) => {
@@ -163,8 +172,11 @@ class Attempt {
           message: (message) => (isHost ? this.#asHost(message, all, begin) : this.#asGuest(message, all, begin)),
           closed: () => this.#fail(new Failure({ t: "server" })),
         }).then((signaling) => {
+          if (isLeft || this.#isStopped) {
+            signaling.close();
+            return;
+          }
           this.#signaling = signaling;
-          if (this.#isStopped) signaling.close();
           clearTimeout(late);
           const most = isHost ? (this.#goal === "any" ? TURN_MAX : BETTER_TURN_MAX) : TURN_MAX;
           late = setTimeout(() => this.#fail(new Failure({ t: "server" })), most);
@@ -175,9 +187,11 @@ class Attempt {
         }, reject);
       });
     } finally {
+      isLeft = true;
       clearTimeout(late);
-      this.#pairing = undefined;
+      this.#pairing = this.#cid = undefined;
       this.#signaling?.close();
+      this.#signaling = undefined;
     }
   }
 
@@ -186,6 +200,7 @@ class Attempt {
       const keys = all.find(({ resumeId }) => roomOfResumeId(resumeId) === message.room);
       if (!keys) return;
       const { cid } = message;
+      this.#cid = cid;
       const secret = { t: "resume", room: message.room, key: keys.resumeKey } as const;
       const machine = new HostPairing(secret, { shortNumber: false }, drawEntropy(random), performance.now());
       begin(this.#pair(machine, false, {
@@ -193,7 +208,7 @@ class Attempt {
         askForRelay: () => this.#signaling?.say({ type: "turn", cid }),
         paired: () => this.#signaling?.say({ type: "report", cid, what: "ok" }),
       }));
-    } else if (message.type !== "error" || message.code === "no_relay") {
+    } else if (message.type === "error" ? message.code === "no_relay" : !("cid" in message) || message.cid === this.#cid) {
       this.#take(message);
     }
   }
