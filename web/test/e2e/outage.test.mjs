@@ -63,7 +63,7 @@ async function received(page) {
 }
 
 test("a page that receives from a terminal goes on after an outage", { skip, timeout: 180_000 }, async () => {
-  const file = makeFile(join(dir, "one.bin"), 40_000_001);
+  const file = makeFile(join(dir, "one.bin"), 24_000_001);
   const sender = farRun(["send", "--no-qr", "--limit", "3MB", "--server", origin, file]);
   const [, fragment] = await sender.line(/http:\/\/\S+#(v1\.\S{43})/);
   const { page, context } = await open(browser, `${server.local}/#${fragment}`);
@@ -75,7 +75,7 @@ test("a page that receives from a terminal goes on after an outage", { skip, tim
 });
 
 test("a page that sends to a terminal goes on after an outage", { skip, timeout: 180_000 }, async () => {
-  const file = makeFile(join(dir, "two.bin"), 40_000_001);
+  const file = makeFile(join(dir, "two.bin"), 24_000_001);
   const out = join(dir, "out");
   mkdirSync(out);
   const { page, context } = await open(browser, server.local);
@@ -89,7 +89,7 @@ test("a page that sends to a terminal goes on after an outage", { skip, timeout:
 });
 
 test("a page that sends to a terminal's inbox goes on after an outage", { skip, timeout: 180_000 }, async () => {
-  const file = makeFile(join(dir, "three.bin"), 40_000_001);
+  const file = makeFile(join(dir, "three.bin"), 24_000_001);
   const out = join(dir, "inbox");
   mkdirSync(out);
   const receiver = farRun(["recv", "--yes", "--no-qr", "--limit", "3MB", "--server", origin, "-o", out]);
@@ -105,7 +105,7 @@ test("a page that sends to a terminal's inbox goes on after an outage", { skip, 
 });
 
 test("pages go on after an outage, with what they had", { skip, timeout: 240_000 }, async () => {
-  const file = makeFile(join(dir, "four.bin"), 150_000_001);
+  const file = makeFile(join(dir, "four.bin"), 90_000_001);
   const farBrowser = await far.launch(dir);
   const { page, context } = await open(browser, server.local);
   const shared = await host(page, file);
