@@ -307,7 +307,7 @@ impl Fetch {
             }
             let outstanding = self.plan.outstanding();
             let window = self.window_of(entry);
-            let room = window.saturating_sub(outstanding);
+            let room = window.saturating_sub(outstanding).min(self.span_of(entry));
             let Some(range) = self.plan.next_range(room, window / 4) else { break };
             self.targets.opened(entry);
             self.window.requested(outstanding, now);
@@ -323,9 +323,17 @@ impl Fetch {
 
     /// A sender can repeat only so much of a stream after a reconnect.
     fn window_of(&self, entry: EntryId) -> u64 {
-        let is_stream = self.targets.get(entry).is_some_and(|target| target.kind == EntryKind::Stream);
         let window = self.window.bytes();
-        if is_stream { window.min(STREAM_REPLAY_BYTES) } else { window }
+        if self.is_stream(entry) { window.min(STREAM_REPLAY_BYTES) } else { window }
+    }
+
+    /// The same where a part of it is late: the rest does not run away from that.
+    fn span_of(&self, entry: EntryId) -> u64 {
+        if self.is_stream(entry) { self.plan.room_within(STREAM_REPLAY_BYTES) } else { u64::MAX }
+    }
+
+    fn is_stream(&self, entry: EntryId) -> bool {
+        self.targets.get(entry).is_some_and(|target| target.kind == EntryKind::Stream)
     }
 
     /// Starts over on a new channel; returns what to say first.

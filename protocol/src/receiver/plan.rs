@@ -126,6 +126,14 @@ impl Plan {
         self.outstanding_bytes
     }
 
+    /// How far beyond the next range's start may be asked for, so that no byte of its entry is outstanding more than `most`
+    /// behind the last one that was asked for.
+    pub(super) fn room_within(&self, most: u64) -> u64 {
+        let Some((entry, next)) = self.missing.front().map(|(entry, range)| (*entry, range.start)) else { return 0 };
+        let oldest = self.outstanding.range((entry, 0)..=(entry, u64::MAX)).next().map_or(next, |(&(_, from), _)| from);
+        most.saturating_sub(next.saturating_sub(oldest))
+    }
+
     /// The entry that the next range is of.
     pub(super) fn next_entry(&self) -> Option<EntryId> {
         self.missing.front().map(|(entry, _)| *entry)
@@ -176,3 +184,31 @@ impl Plan {
 
 /// How many chunks one run of a `verify` frame has at most, so that the sender's bound on its queue is not met.
 const VERIFY_RUN_MAX: u64 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn a_late_part_of_a_stream_holds_the_rest_back() {
+        let entry = EntryId(0);
+        let mut plan = Plan::default();
+        plan.add_stream(entry);
+        let most = 4 * CHUNK_BYTES;
+        assert_eq!(plan.room_within(most), most);
+        assert_eq!(plan.next_range(most, 1), Some((entry, 0, most)));
+        assert_eq!(plan.room_within(most), 0);
+        let mut arrive = |chunk: u64| {
+            let frame =
+                DataFrame { entry, offset: chunk * CHUNK_BYTES, bytes: Bytes::from(vec![0; CHUNK_BYTES as usize]) };
+            assert_eq!(plan.deliver(&frame), Ok(true));
+            plan.room_within(most)
+        };
+        assert_eq!(arrive(1), 0, "the first is still on its way");
+        assert_eq!(arrive(2), 0);
+        assert_eq!(arrive(0), 3 * CHUNK_BYTES);
+        assert_eq!(arrive(3), most);
+    }
+}

@@ -57,7 +57,8 @@ impl Feed {
     /// Adds a wanted range, part of which may lie beyond what is read.
     pub(super) fn want(&mut self, from: u64, to: u64) -> Result<(), Violation> {
         let start = self.held.front().map_or(self.end, |(offset, _)| *offset);
-        if from < start || to.saturating_sub(start) > 2 * STREAM_REPLAY_BYTES {
+        // What is kept begins with a whole piece, of which some may be older than a receiver can miss.
+        if from < start || to.saturating_sub(start) > 2 * STREAM_REPLAY_BYTES + STREAM_AHEAD_BYTES {
             return Err(Violation::OutOfOffer("want"));
         }
         if self.wants.len() == JOBS_MAX {
@@ -170,6 +171,23 @@ mod tests {
             read += 65_536;
         }
         assert_eq!(read, STREAM_AHEAD_BYTES + (4 << 20));
+    }
+
+    #[test]
+    fn as_much_as_a_receiver_may_ask_for_is_taken_wherever_pieces_begin() {
+        let piece = STREAM_AHEAD_BYTES / 2 - 1;
+        let mut feed = Feed::new(EntryId(0));
+        let mut sent = 0;
+        for _ in 0..200 {
+            feed.want(sent, sent + STREAM_REPLAY_BYTES).unwrap();
+            feed.wants.clear();
+            feed.wants.push_back((sent, sent + piece));
+            feed.was_read(Bytes::from(vec![0; piece as usize]));
+            while let Some(frame) = feed.next_frame(65_536) {
+                sent = frame.end();
+            }
+        }
+        assert!(sent > 2 * STREAM_REPLAY_BYTES);
     }
 
     #[test]
