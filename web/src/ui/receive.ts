@@ -68,7 +68,7 @@ export function offer(now: Of<"offer">, app: App): Child {
       h("input", {
         type: "checkbox", checked: chosen.size === entries.length, indeterminate: chosen.size > 0 && chosen.size < entries.length,
         onchange: (event: Event) => app.choose("all", (event.target as HTMLInputElement).checked),
-      }), words.all, h("span", { class: "quiet push" }, size(total))),
+      }), words.all, h("span", { class: "quiet push" }, words.chosenOf(chosen.size, entries.length), " · ", size(total))),
     h("ul", { class: "files" }, entries.slice(0, LIST_MAX).map((entry, id) => offered(entry, id, now, app))),
     entries.length > LIST_MAX && h("p", { class: "quiet" }, `+ ${entries.length - LIST_MAX}`),
     isTight && h("p", { class: "error" }, words.noRoom(size(now.free))),

@@ -74,6 +74,7 @@ export const words = {
   intoFolder: "Save into a folder…",
   decline: "Decline",
   all: "All",
+  chosenOf: (chosen: number, total: number) => (chosen === total ? `${total} entries` : `${chosen} of ${total} entries`),
   textEntry: "A text",
   folderEntry: "Folder",
   streamEntry: "Stream",
