@@ -10,7 +10,7 @@ use p2pshare::signaling::{Proxy, ServerUrl};
 use p2pshare::transport::IceServer;
 use p2pshare_protocol::nearby::DeviceName;
 
-use super::parse::{parse_duration, parse_ice_server, parse_size};
+use super::parse::{parse_count, parse_duration, parse_ice_server, parse_size};
 
 /// Send files straight from one device to another, end to end encrypted.
 #[derive(Debug, Parser)]
@@ -136,7 +136,7 @@ pub(crate) struct RecvArgs {
     pub(crate) max_size: Option<NonZeroU64>,
 
     /// Refuse offers of more entries than this
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) max_files: Option<NonZeroU32>,
 
     /// With -o -: write to a terminal as well
@@ -159,7 +159,7 @@ pub(crate) struct RecvArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ShareArgs {
     /// How many peers are served
-    #[arg(long, value_name = "N", conflicts_with = "keep")]
+    #[arg(long, value_name = "N", value_parser = parse_count, conflicts_with = "keep")]
     pub(crate) max: Option<NonZeroU32>,
 
     /// Stay until Ctrl-C, for any number of peers

@@ -3,6 +3,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "the enums of the library grow; each place handles what it knows")]
 
+use std::collections::HashSet;
 use std::future::{Future, pending};
 use std::time::Duration;
 
@@ -103,21 +104,29 @@ impl Desk {
         }
     }
 
-    /// Runs a session until it ends; every event it reports is shown, also the last ones. After `timeout` without a peer it
-    /// is stopped.
+    /// Runs a session until it ends; every event it reports is shown, also the last ones. After `timeout` without a peer, from
+    /// the beginning or since the last one is done, it is stopped.
     ///
     /// # Errors
     /// The session failed.
     pub(crate) async fn run(&mut self, started: Started, timeout: Option<Duration>) -> Result<Summary, Report> {
         let Started { session, mut reports, invitation } = started;
         let mut session = tokio::spawn(session);
-        let mut give_up = timeout.map(|timeout| (Instant::now() + timeout, timeout));
+        let from_now = || timeout.map(|timeout| (Instant::now() + timeout, timeout));
+        let (mut give_up, mut connected) = (from_now(), HashSet::new());
         let result = loop {
             tokio::select! {
                 biased;
                 Some(event) = reports.recv() => {
-                    if matches!(event, Event::Stage(_, Stage::Connected)) {
-                        give_up = None;
+                    match &event {
+                        Event::Stage(peer, Stage::Connected) => {
+                            connected.insert(*peer);
+                            give_up = None;
+                        }
+                        Event::Done(peer, _) | Event::Failed(peer, _) if connected.remove(peer) && connected.is_empty() => {
+                            give_up = from_now();
+                        }
+                        _ => {}
                     }
                     self.handle(event);
                 }

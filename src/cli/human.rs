@@ -20,7 +20,7 @@ use super::qr;
 use super::report::Report;
 use super::text::Untrusted;
 use super::words::{self, What};
-use bars::{Bars, View};
+use bars::{Bars, Trouble, View};
 
 /// What is said, to whom and about what.
 #[derive(Debug, Clone, Copy)]
@@ -91,17 +91,24 @@ impl Human {
             Event::Path(peer, path, plane) => self.path(*peer, *path, *plane),
             Event::SmallSocketBuffers { granted, wanted } => self.small_buffers(*granted, *wanted),
             Event::Accepted { peer, entries, bytes } => self.accepted(*peer, *entries, *bytes),
-            Event::Resumed(_, bytes) => self.say(&format!("continuing: {} are already here", format::bytes(*bytes))),
+            Event::Resumed(peer, bytes) => {
+                self.view(*peer).resumed(*bytes);
+                self.say(&format!("continuing: {} are already here", format::bytes(*bytes)));
+            }
             Event::Progress { peer, bytes, entries } => self.progress(*peer, *bytes, *entries),
             Event::Skipped { peer, entry, reason } => self.note(&self.what(*peer).skipped(*entry, *reason)),
             Event::NotStored { error, .. } => self.note(&format!("not stored: {}", Untrusted(&error.to_string()))),
-            Event::Reconnecting(peer) => self.disturbed(*peer, "the connection is lost; reconnecting", true),
-            Event::Reconnected(peer) => self.disturbed(*peer, "connected again, continuing", false),
+            Event::Reconnecting(peer) => {
+                self.disturbed(*peer, "the connection is lost; looking for the other side", Some(Trouble::Lost));
+            }
+            Event::Reconnected(peer) => self.disturbed(*peer, "connected again, continuing", None),
             Event::WrongPassword { left } => self.wrong_password(*left),
             Event::Paused(_, true) => self.say("the receiver paused"),
             Event::Paused(_, false) => self.say("the receiver continues"),
-            Event::Disturbed(peer, true) => self.disturbed(*peer, "the connection is disturbed; waiting for it", true),
-            Event::Disturbed(peer, false) => self.disturbed(*peer, "the connection is fine again", false),
+            Event::Disturbed(peer, true) => {
+                self.disturbed(*peer, "the connection is disturbed; waiting for it", Some(Trouble::Silent));
+            }
+            Event::Disturbed(peer, false) => self.disturbed(*peer, "the connection is fine again", None),
             Event::Done(peer, summary) => self.done(*peer, summary),
             Event::Failed(peer, error) => self.failed(*peer, &Report::of(error, None)),
             _ => {}
@@ -289,14 +296,10 @@ impl Human {
     }
 
     /// What is wrong with the connection to a peer, or that it is over.
-    fn disturbed(&mut self, peer: PeerId, words: &str, is_disturbed: bool) {
-        let view = self.view(peer);
-        if is_disturbed == view.is_disturbed {
-            return;
+    fn disturbed(&mut self, peer: PeerId, words: &str, trouble: Option<Trouble>) {
+        if self.view(peer).disturbed(trouble) {
+            self.say(words);
         }
-        view.is_disturbed = is_disturbed;
-        view.tell(if is_disturbed { "reconnecting, nothing is lost" } else { "" });
-        self.say(words);
     }
 
     fn done(&mut self, peer: PeerId, summary: &Summary) {
@@ -306,7 +309,8 @@ impl Human {
         let path = view.path.or_else(|| Some((summary.path?, DataPlane::DataChannel)));
         let what = view.what.as_ref().unwrap_or(&self.what);
         let who = self.who(&view);
-        self.say(&words::done(&what.label, &who, summary, path, self.manner.is_sender));
+        let moved = view.moved(summary.bytes);
+        self.say(&words::done(what, &who, summary, moved, path, self.manner.is_sender));
     }
 
     fn failed(&mut self, peer: PeerId, report: &Report) {

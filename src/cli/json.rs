@@ -81,10 +81,13 @@ impl Json {
             Event::Named(peer, name) => ("peer", json!({"peer": peer.0, "name": name.to_string()})),
             Event::Path(peer, path, plane) => ("path", path_value(*peer, path, *plane)),
             Event::Accepted { peer, entries, bytes } => {
-                self.moving.insert(*peer, (*bytes, Rate::default()));
+                self.moving.entry(*peer).or_default().0 = *bytes;
                 ("accepted", json!({"peer": peer.0, "entries": entries, "bytes": bytes}))
             }
-            Event::Resumed(peer, from) => ("resumed", json!({"peer": peer.0, "from": from})),
+            Event::Resumed(peer, from) => {
+                self.moving.entry(*peer).or_default().1 = Rate::beyond(*from);
+                ("resumed", json!({"peer": peer.0, "from": from}))
+            }
             Event::Progress { peer, bytes, .. } => {
                 let (total, rate) = self.moving.entry(*peer).or_default();
                 let rate = rate.note(*bytes, Instant::now()).map(|rate| rate as u64);

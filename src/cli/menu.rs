@@ -79,7 +79,14 @@ impl Menu {
         lines
     }
 
-    /// The entries that a person chose: `1 3-5`, `2,4`, `*.jpg`.
+    /// What stands in the list under a name, with or without the stroke of a folder.
+    fn named(&self, word: &str) -> Option<&[EntryId]> {
+        let (name, is_folder) = word.strip_suffix('/').map_or((word, false), |name| (name, true));
+        let is_it = |item: &&Item| item.name == name && (item.is_folder || !is_folder);
+        self.items.iter().find(is_it).map(|item| &item.entries[..])
+    }
+
+    /// The entries that a person chose: `1 3-5`, `2,4`, `*.jpg`, `sub/`.
     ///
     /// # Errors
     /// Something of it chooses nothing; the text names it.
@@ -93,6 +100,7 @@ impl Menu {
                     let items = self.items.get(first..last).filter(|items| !items.is_empty()).ok_or_else(wrong)?;
                     chosen.extend(items.iter().flat_map(|item| &item.entries).copied());
                 }
+                None if self.named(word).is_some() => chosen.extend(self.named(word).into_iter().flatten().copied()),
                 None => {
                     let only = Only::new(&[word.to_owned()]).map_err(|report| report.message)?;
                     let matching = only.of(offer, among);
@@ -156,6 +164,19 @@ mod tests {
         assert_eq!(menu.lines(10, true), "    1         1 B  a\n    2         1 B  b\n");
         let (offer, all) = self::offer(&["empty/"]);
         assert_eq!(Menu::new(&offer, &all).lines(10, false), "        0 B  empty/  (0 files)\n");
+    }
+
+    #[test]
+    fn what_is_listed_can_be_chosen_by_its_name() {
+        let (offer, all) = offer(&["top/", "top/sub/", "top/sub/a", "top/sub/b", "top/c"]);
+        let menu = Menu::new(&offer, &all);
+        let choose = |typed| menu.choose(typed, &offer, &all);
+        assert_eq!(choose("1"), Ok(ids(&[1, 2, 3])));
+        for typed in ["sub", "sub/"] {
+            assert_eq!(choose(typed), choose("1"), "{typed}");
+        }
+        assert_eq!(choose("c"), Ok(ids(&[4])));
+        assert!(choose("c/").is_err());
     }
 
     #[test]

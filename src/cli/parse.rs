@@ -1,11 +1,11 @@
 //! Reads the values that people type: codes, durations, sizes.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use p2pshare::Invitation;
 use p2pshare::transport::IceServer;
-use p2pshare_protocol::code::Code;
+use p2pshare_protocol::code::{Code, CodeError};
 use p2pshare_protocol::link::Link;
 
 /// Reads a code or link.
@@ -16,8 +16,18 @@ pub(crate) fn parse_invitation(text: &str) -> Result<Invitation, String> {
     } else if text.chars().all(|c| c.is_ascii_digit() || c.is_whitespace()) && digits(text) < CODE_DIGITS_MIN {
         Err(format!("a code has at least {CODE_DIGITS_MIN} digits, and this one has {}", digits(text)))
     } else {
-        text.parse::<Code>().map(Invitation::Code).map_err(|e| e.to_string())
+        let code = match text.parse::<Code>() {
+            // A dash where the display has a space.
+            Err(CodeError::SecretTooShort(_)) if digits(text) >= CODE_DIGITS_MIN => text.replace('-', "").parse(),
+            code => code,
+        };
+        code.map(Invitation::Code).map_err(|e| e.to_string())
     }
+}
+
+/// Reads how many there may be.
+pub(crate) fn parse_count(text: &str) -> Result<NonZeroU32, String> {
+    text.parse().map_err(|_| format!("{text:?} is no number from 1 on"))
 }
 
 fn digits(text: &str) -> usize {
@@ -101,6 +111,19 @@ pub(crate) fn parse_ice_server(text: &str) -> Result<IceServer, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dash_where_the_display_has_a_space_does_no_harm() {
+        let code = |text| match parse_invitation(text) {
+            Ok(Invitation::Code(code)) => code.spaced(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(code("503-080"), "503 080");
+        assert_eq!(code("50-123456"), code("50 - 123 456"));
+        for bad in ["50-12", "-503080", "5-0-3080"] {
+            assert!(parse_invitation(bad).is_err(), "{bad:?} was accepted");
+        }
+    }
 
     #[test]
     fn durations_have_units() {

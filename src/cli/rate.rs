@@ -7,14 +7,27 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Default)]
 pub(crate) struct Rate {
     samples: VecDeque<(Instant, u64)>,
+    /// What was there before anything moved.
+    base: u64,
 }
 
 impl Rate {
+    /// A measurement of what moves beyond the bytes that are there already, which are confirmed in no time.
+    pub(crate) fn beyond(base: u64) -> Self {
+        Self { samples: VecDeque::new(), base }
+    }
+
+    /// How many of so many bytes moved.
+    pub(crate) const fn moved(&self, bytes: u64) -> u64 {
+        bytes.saturating_sub(self.base)
+    }
+
     /// Notes how many bytes are confirmed by now; returns bytes a second, once two samples are far enough apart.
     pub(crate) fn note(&mut self, bytes: u64, now: Instant) -> Option<f64> {
         while self.samples.len() > 2 && self.samples.front().is_some_and(|(at, _)| now - *at > SPAN) {
             self.samples.pop_front();
         }
+        let bytes = bytes.max(self.base);
         self.samples.push_back((now, bytes));
         let (since, before) = self.samples.front()?;
         let elapsed = now - *since;
@@ -38,5 +51,16 @@ mod tests {
             rate.note(second * 100, start + Duration::from_secs(second));
         }
         assert_eq!(rate.note(1200, start + Duration::from_secs(11)), Some(400.0 / 3.0));
+    }
+
+    #[test]
+    fn what_was_there_already_is_no_speed() {
+        let start = Instant::now();
+        let mut rate = Rate::beyond(1000);
+        rate.note(0, start);
+        assert_eq!(rate.note(900, start + Duration::from_secs(1)), Some(0.0));
+        assert_eq!(rate.note(1200, start + Duration::from_secs(2)), Some(100.0));
+        assert_eq!(rate.moved(1200), 200);
+        assert_eq!(rate.moved(900), 0);
     }
 }

@@ -5,14 +5,14 @@
 use p2pshare::signaling::{ServerUrl, SignalingError};
 use p2pshare::storage::sink::SinkError;
 use p2pshare::transport::{Lost, TransportError};
-use p2pshare::{Error, Invitation};
+use p2pshare::{Error, Invitation, LOCAL_PORTS};
 use p2pshare_protocol::ctl::{AbortCode, DeclineReason};
 use p2pshare_protocol::envelope::{ErrorCode, Why};
 use p2pshare_protocol::error::TransferError;
 use p2pshare_protocol::pairing::PairingError;
 
-use super::no_path;
 use super::text::escape;
+use super::{format, no_path};
 
 /// Why the program ends, as a script sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,10 +165,17 @@ fn not_active(room: &str, asked: &[ServerUrl], on_lan: bool, invitation: Option<
         None => room.to_owned(),
     };
     let around = if on_lan { " and the local network" } else { "" };
-    let asked = asked.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let asked = asked.iter().map(spoken).collect::<Vec<_>>().join(", ");
     let message =
         format!("no share answers to {what}: it may have ended or be on another server (asked {asked}{around})");
     Report::new(Exit::Code, message, "Ask for a new code, or name the server with --server.")
+}
+
+/// A server in words: the ports at which the senders of this machine are looked for, nobody has chosen.
+fn spoken(server: &ServerUrl) -> String {
+    let url = server.to_string();
+    let is_here = LOCAL_PORTS.into_iter().any(|port| url == format!("http://127.0.0.1:{port}"));
+    if is_here { "this machine".to_owned() } else { url }
 }
 
 fn refused(server: &str, code: ErrorCode, retry_after: Option<u32>) -> Report {
@@ -275,11 +282,9 @@ fn transfer(error: &TransferError) -> Report {
             Report::new(Exit::Usage, error.to_string(), "One side sends, the other receives.")
         }
         TransferError::Declined(reason) => declined(*reason),
-        TransferError::Stopped(AbortCode::Canceled) => {
-            Report::new(Exit::Interrupted, "stopped", "Share it again to continue: what arrived is kept.").resumable()
-        }
+        TransferError::Stopped(AbortCode::Canceled) => Report::new(Exit::Interrupted, "stopped", KEPT_HINT).resumable(),
         TransferError::Aborted(AbortCode::Canceled) => {
-            Report::new(Exit::Network, "the other side stopped the transfer", "What arrived is kept there.").resumable()
+            Report::new(Exit::Network, "the other side stopped the transfer", KEPT_HINT).resumable()
         }
         TransferError::Aborted(AbortCode::Disk) => {
             Report::new(Exit::Network, "the receiver's disk cannot take it", "What arrived is kept.").resumable()
@@ -299,8 +304,8 @@ fn declined(reason: DeclineReason) -> Report {
     let (message, hint) = match reason {
         DeclineReason::Declined => ("the receiver declined", ""),
         DeclineReason::Limit => (
-            "the offer is over a limit of the receiver",
-            "The receiver says which: see --max-size, --max-files, --allow-hidden.",
+            "the offer is not what the receiver takes unasked",
+            "The receiver says why: a limit (--max-size, --max-files), hidden names, or one file is wanted.",
         ),
         DeclineReason::Disk => {
             ("refused: the receiver's disk has no room or cannot be written", "The other side says what is wrong.")
@@ -321,8 +326,12 @@ fn sink(error: &SinkError) -> Report {
         SinkError::Exists { .. } => "Choose what to do with --on-exists.",
         _ => "",
     };
-    let report = Report::new(Exit::Disk, chain(error), hint);
-    if matches!(error, SinkError::Full { .. }) { report.resumable() } else { report }
+    if let SinkError::Full { needed, free } = error {
+        let (needed, free) = (format::bytes(*needed), format::bytes(*free));
+        return Report::new(Exit::Disk, format!("the disk is full: {needed} are needed, {free} are free"), hint)
+            .resumable();
+    }
+    Report::new(Exit::Disk, chain(error), hint)
 }
 
 /// An error and what is behind it, escaped: paths in it may be a peer's.
@@ -338,6 +347,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     escape(&message)
 }
+
+const KEPT_HINT: &str = "Once it is shared again the receiver goes on: what arrived is kept.";
 
 const NO_RELAY_HINT: &str = "Use a server that runs with --relay, or leave out --relay here.";
 

@@ -55,6 +55,7 @@ impl What {
                 };
                 format!("{} starts over: {why}", self.name(*entry))
             }
+            sink::Notice::Kept { entry } => format!("skipped {}: the name is taken", self.name(*entry)),
             other => format!("{other:?}"),
         }
     }
@@ -91,25 +92,35 @@ pub(crate) fn source_notice(notice: &source::Notice) -> String {
 }
 
 /// `sent film.mp4 (315 MB) to ann in 7.1 s: 45.2 MB/s, lan, quic, 9 ms; the receiver verified it`
+///
+/// Of the bytes of the summary so many `moved`; the rest was there before.
 pub(crate) fn done(
-    what: &str,
+    what: &What,
     who: &str,
     summary: &Summary,
+    moved: u64,
     path: Option<(Path, DataPlane)>,
     is_sender: bool,
 ) -> String {
     let (verb, verified) = if is_sender { ("sent", "the receiver verified it") } else { ("received", "verified") };
     let mut size = format::bytes(summary.bytes);
-    if summary.entries != 1 {
+    if what.names.len() > summary.entries as usize {
+        let all = format::count(what.names.len(), "entry", "entries");
+        size = format!("{} of {all}, {size}", summary.entries);
+    } else if summary.entries != 1 {
         size = format!("{}, {size}", format::count(summary.entries as usize, "entry", "entries"));
     }
     let took = format::seconds(summary.took);
-    let rate = format::rate(summary.bytes as f64 / summary.took.as_secs_f64().max(0.001));
+    let rate = match moved {
+        0 if summary.bytes > 0 => "all of it was here already".to_owned(),
+        moved => format::rate(moved as f64 / summary.took.as_secs_f64().max(0.001)),
+    };
     let path = path.map_or_else(String::new, |(path, plane)| format!(", {}", describe_path(&path, plane)));
     let skipped = match summary.skipped {
         0 => String::new(),
         skipped => format!("; {} left out", format::count(skipped as usize, "entry", "entries")),
     };
+    let what = &what.label;
     format!("{verb} {what} ({size}) {who}in {took}: {rate}{path}; {verified}{skipped}")
 }
 

@@ -232,6 +232,17 @@ fn every_key_has_a_variable_and_a_wrong_value_is_named() {
 }
 
 #[test]
+fn nobody_else_is_waited_for_longer_than_the_timeout() {
+    let (world, server) = (World::new(), TestServer::start());
+    let film = world.file("film", "content");
+    let sender =
+        world.run(&["send", "--max", "2", "--timeout", "3s", "--server", &server.url(), film.to_str().unwrap()]);
+    world.recv(&server.url(), &sender.code()).end().expect_exit(0);
+    // One was served, which is no failure.
+    sender.end().expect_exit(0);
+}
+
+#[test]
 fn nobody_is_waited_for_longer_than_the_timeout() {
     let (world, server) = (World::new(), TestServer::start());
     let film = world.file("film", "content");

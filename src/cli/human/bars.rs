@@ -23,13 +23,33 @@ pub(super) struct View {
     /// What the peer offers.
     pub(super) what: Option<What>,
     pub(super) path: Option<(Path, DataPlane)>,
-    pub(super) is_disturbed: bool,
+    /// What is wrong with the connection.
+    pub(super) trouble: Option<Trouble>,
     label: String,
     bar: Option<ProgressBar>,
     total: u64,
     entries: u32,
     rate: Rate,
     told: Option<Instant>,
+}
+
+/// What may be wrong with a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// Nothing was heard for a while.
+    Silent,
+    /// It is gone, and another one is looked for.
+    Lost,
+}
+
+impl Trouble {
+    /// What stands in the bar meanwhile.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Silent => "waiting for the other side, nothing is lost",
+            Self::Lost => "reconnecting, nothing is lost",
+        }
+    }
 }
 
 impl Bars {
@@ -88,8 +108,14 @@ impl View {
     pub(super) fn progress(&mut self, bytes: u64, entries: u32, now: Instant) -> Option<String> {
         let details = self.details(bytes, entries, now);
         if let Some(bar) = &self.bar {
-            bar.set_message(details);
+            match self.trouble {
+                Some(trouble) => bar.set_message(trouble.words()),
+                None => bar.set_message(fitting(details, room(&self.label, columns()))),
+            }
             bar.set_position(bytes);
+            return None;
+        }
+        if self.trouble.is_some() {
             return None;
         }
         if self.told.is_some_and(|told| now - told < PLAIN_EVERY) {
@@ -98,14 +124,26 @@ impl View {
         // What takes less than that needs no line.
         self.told.replace(now)?;
         let percent = bytes.saturating_mul(100).checked_div(self.total).map_or_else(String::new, |p| format!("  {p}%"));
-        Some(format!("{}{percent}  {details}", self.label))
+        Some(format!("{}{percent}  {}", self.label, details.join("  ")))
     }
 
-    /// Puts a word where the figures are.
-    pub(super) fn tell(&self, words: &'static str) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(words);
+    /// Takes note of what is wrong with the connection; false if it was known.
+    pub(super) fn disturbed(&mut self, trouble: Option<Trouble>) -> bool {
+        let before = std::mem::replace(&mut self.trouble, trouble);
+        if let Some(bar) = self.bar.as_ref().filter(|_| before != trouble) {
+            bar.set_message(trouble.map_or("", Trouble::words));
         }
+        before != trouble
+    }
+
+    /// Takes note of what is here already.
+    pub(super) fn resumed(&mut self, bytes: u64) {
+        self.rate = Rate::beyond(bytes);
+    }
+
+    /// How many of so many bytes moved in this transfer.
+    pub(super) const fn moved(&self, bytes: u64) -> u64 {
+        self.rate.moved(bytes)
     }
 
     pub(super) fn take_bar(&mut self) {
@@ -114,8 +152,8 @@ impl View {
         }
     }
 
-    /// `1.24/2.00 GB  94.1 MB/s  eta 8s  direct 12 ms  (3/9)`
-    fn details(&mut self, bytes: u64, entries: u32, now: Instant) -> String {
+    /// `1.24/2.00 GB`, `94.1 MB/s`, `eta 8s`, `direct 12 ms`, `(3/9)`; the most important first.
+    fn details(&mut self, bytes: u64, entries: u32, now: Instant) -> Vec<String> {
         // The length of a stream is not known.
         let size = if self.total == 0 { format::bytes(bytes) } else { format::bytes_of(bytes, self.total) };
         let mut words = vec![size];
@@ -130,18 +168,45 @@ impl View {
         if self.entries > 1 {
             words.push(format!("({entries}/{})", self.entries));
         }
-        words.join("  ")
+        words
     }
+}
+
+/// As many of the figures as fit into so many columns.
+fn fitting(details: Vec<String>, room: usize) -> String {
+    let mut line = String::new();
+    for word in details {
+        let gap = if line.is_empty() { "" } else { "  " };
+        if !line.is_empty() && line.chars().count() + gap.len() + word.chars().count() > room {
+            break;
+        }
+        line += gap;
+        line += &word;
+    }
+    line
+}
+
+/// How wide the label and the bar itself are on a screen of so many columns.
+fn widths(label: &str, columns: usize) -> (usize, usize) {
+    let bar = match columns {
+        0..60 => 0,
+        60..100 => 10,
+        _ => 20,
+    };
+    (width(label).clamp(1, (columns / 4).max(8)), bar)
+}
+
+/// What is left for the figures.
+fn room(label: &str, columns: usize) -> usize {
+    let (label, bar) = widths(label, columns);
+    let bar = if bar == 0 { 0 } else { bar + GAP };
+    columns.saturating_sub(label + GAP + bar + PERCENT + GAP)
 }
 
 /// A bar that leaves room for the figures on a screen of so many columns.
 fn bar_style(label: &str, columns: usize) -> ProgressStyle {
-    let label = width(label).clamp(1, (columns / 4).max(8));
-    let bar = match columns {
-        0..60 => String::new(),
-        60..100 => "{bar:10}  ".to_owned(),
-        _ => "{bar:20}  ".to_owned(),
-    };
+    let (label, bar) = widths(label, columns);
+    let bar = if bar == 0 { String::new() } else { format!("{{bar:{bar}}}  ") };
     ProgressStyle::with_template(&format!("{{prefix:{label}!}}  {bar}{{percent:>3}}%  {{wide_msg}}"))
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("━╸ ")
@@ -166,8 +231,26 @@ pub(super) fn columns() -> usize {
     }
 }
 
+/// Columns between two figures, and of `100%`.
+const GAP: usize = 2;
+const PERCENT: usize = 4;
+
 /// How often progress is told where no bar can move.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// How often a sign of life moves.
 const TICK: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_narrow_screen_shows_fewer_figures_and_each_whole() {
+        let details = || ["0.65/3.22 GB", "196 MB/s", "eta 13s", "lan <1 ms", "(3/9)"].map(str::to_owned).to_vec();
+        assert_eq!(fitting(details(), room("big3g", 40)), "0.65/3.22 GB  196 MB/s");
+        assert_eq!(fitting(details(), room("big3g", 60)), "0.65/3.22 GB  196 MB/s  eta 13s");
+        assert_eq!(fitting(details(), room("big3g", 80)), details().join("  "));
+        assert_eq!(fitting(details(), 0), "0.65/3.22 GB", "the first one always");
+    }
+}

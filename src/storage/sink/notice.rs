@@ -16,6 +16,11 @@ pub enum Notice {
         /// Why.
         reason: RenameReason,
     },
+    /// The name is taken, and what is there stays.
+    Kept {
+        /// The entry, which is not received.
+        entry: EntryId,
+    },
     /// An earlier run left something of the entry that cannot be used, or not all of it.
     Restarted {
         /// The entry.

@@ -39,8 +39,9 @@ pub(super) struct Planned {
     pub(super) entries: Entries,
 }
 
-/// Room that is left on the disk for others, in bytes.
-const RESERVE_BYTES: u64 = 64 << 20;
+/// Room that is left on the disk for others: an eighth of what is to be written, and so much at most, in bytes.
+const RESERVE_BYTES_MAX: u64 = 64 << 20;
+const RESERVED_PART: u64 = 8;
 
 pub(super) fn plan(
     tree: &Tree,
@@ -101,6 +102,7 @@ impl Planning<'_> {
             match on_exists {
                 OnExists::Skip => {
                     self.planned.plan.skipped.push(id);
+                    self.planned.notices.push(Notice::Kept { entry: id });
                     return Ok(());
                 }
                 OnExists::Fail => return Err(SinkError::Exists { path: path.as_str().into() }),
@@ -214,6 +216,6 @@ pub(super) fn latest_mtime() -> i64 {
 
 fn check_room(tree: &Tree, missing_bytes: u64) -> Result<(), SinkError> {
     let free = tree.free_bytes().map_err(|error| SinkError::new(error, "."))?;
-    let needed = missing_bytes.saturating_add(RESERVE_BYTES);
+    let needed = missing_bytes.saturating_add(RESERVE_BYTES_MAX.min(missing_bytes / RESERVED_PART));
     if missing_bytes == 0 || free >= needed { Ok(()) } else { Err(SinkError::Full { needed, free }) }
 }
