@@ -64,11 +64,17 @@ struct Belief {
 
 impl Steady {
     /// `None` before the first round trip.
-    fn belief(&self) -> Option<Belief> {
-        let metrics = self.bbr.metrics();
+    fn belief(&self, metrics: &ControllerMetrics) -> Option<Belief> {
         let bandwidth = metrics.bandwidth_estimate? as f64 / 8.0;
         let holds = bandwidth * self.round_trip?.lowest.as_secs_f64();
         Some(Belief { bandwidth, speed: metrics.pacing_rate? as f64 / bandwidth, holds })
+    }
+
+    /// The window, and while BBR starts no more than twice what the path holds.
+    fn window_within(&self, metrics: &ControllerMetrics, belief: Option<&Belief>) -> u64 {
+        let Some(start) = belief.filter(|belief| belief.speed > STARTING) else { return metrics.congestion_window };
+        let enough = 2.0 * start.holds + start.bandwidth * SLACK.as_secs_f64();
+        metrics.congestion_window.min((enough as u64).max(self.bbr.initial_window()))
     }
 }
 
@@ -130,18 +136,17 @@ impl Controller for Steady {
     }
 
     fn window(&self) -> u64 {
-        let window = self.bbr.window();
-        let Some(start) = self.belief().filter(|belief| belief.speed > STARTING) else { return window };
-        let enough = 2.0 * start.holds + start.bandwidth * SLACK.as_secs_f64();
-        window.min((enough as u64).max(self.bbr.initial_window()))
+        let metrics = self.bbr.metrics();
+        self.window_within(&metrics, self.belief(&metrics).as_ref())
     }
 
     fn metrics(&self) -> ControllerMetrics {
         let mut metrics = self.bbr.metrics();
-        metrics.congestion_window = self.window();
+        let belief = self.belief(&metrics);
+        metrics.congestion_window = self.window_within(&metrics, belief.as_ref());
         let is_behind =
             |belief: &Belief| (CRUISING..PROBING).contains(&belief.speed) && (self.in_flight as f64) < belief.holds;
-        if let Some(behind) = self.belief().filter(is_behind) {
+        if let Some(behind) = belief.filter(is_behind) {
             metrics.pacing_rate = Some((behind.bandwidth * CATCHING_UP) as u64);
         }
         metrics
