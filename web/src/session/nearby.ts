@@ -62,7 +62,8 @@ export class Nearby {
         return;
       }
       signaling.say({ type: "look" });
-      this.show(name);
+      // The name as it is by now.
+      this.show(this.#name);
       this.#ice = await fetchIce();
     } catch {
       closed();

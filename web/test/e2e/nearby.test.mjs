@@ -112,6 +112,24 @@ test("what a person types stays when somebody else appears", { timeout: 60_000 }
   await context.close();
 });
 
+test("a name that is given while the server is being reached counts", { timeout: 60_000 }, async () => {
+  const other = await open(browser, server.local);
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  let reach;
+  const reached = new Promise((resolve) => (reach = resolve));
+  await page.routeWebSocket(/./, (socket) => reached.then(() => socket.connectToServer()));
+  await page.goto(server.local);
+  await page.getByLabel("Let others on this network see this device").check();
+  const name = page.getByLabel("The name that others see");
+  await name.fill("Quick");
+  await name.press("Tab");
+  reach();
+  await other.page.getByRole("button", { name: "Send to Quick" }).waitFor();
+  await context.close();
+  await other.context.close();
+});
+
 test("whoever is tapped first is whom the next choice is for, and may say no", { timeout: 90_000 }, async () => {
   const bob = await visible(server.local, "Ben");
   const ann = await open(browser, server.local);
