@@ -47,6 +47,11 @@ struct RoundTrip {
 }
 
 impl RoundTrip {
+    /// Whether it tells more of the path than of how late the two sides are woken.
+    fn is_long(&self) -> bool {
+        self.lowest >= SHORT
+    }
+
     /// Whether packets wait on the way.
     fn is_queueing(&self) -> bool {
         self.smoothed > self.lowest.mul_f64(1.25) + JITTER
@@ -63,10 +68,11 @@ struct Belief {
 }
 
 impl Steady {
-    /// `None` before the first round trip.
+    /// `None` before the first round trip, and on a path too short for it to matter.
     fn belief(&self, metrics: &ControllerMetrics) -> Option<Belief> {
+        let lowest = self.round_trip.filter(RoundTrip::is_long)?.lowest;
         let bandwidth = metrics.bandwidth_estimate? as f64 / 8.0;
-        let holds = bandwidth * self.round_trip?.lowest.as_secs_f64();
+        let holds = bandwidth * lowest.as_secs_f64();
         Some(Belief { bandwidth, speed: metrics.pacing_rate? as f64 / bandwidth, holds })
     }
 
@@ -116,7 +122,7 @@ impl Controller for Steady {
     }
 
     fn on_packet_lost(&mut self, lost_bytes: u16, pn: u64, now: Instant) {
-        let is_queueing = self.round_trip.is_none_or(|round_trip| round_trip.is_queueing());
+        let is_queueing = self.round_trip.is_none_or(|round_trip| round_trip.is_queueing() || !round_trip.is_long());
         match self.pardon.checked_sub(u64::from(lost_bytes)) {
             Some(left) if !is_queueing => self.pardon = left,
             Some(_) | None => self.bbr.on_packet_lost(lost_bytes, pn, now),
@@ -182,6 +188,9 @@ const PARDONED_PART: u64 = 64;
 
 /// Some 70 packets: what a good path saves up for a bad moment.
 const PARDON_BYTES_MAX: u64 = 100_000;
+
+/// Below this BBR is left alone: it probes often enough, and a start that is held back there finds too little.
+const SHORT: Duration = Duration::from_millis(5);
 
 /// What round trips differ by without a queue, for the scheduling of both hosts.
 const JITTER: Duration = Duration::from_millis(2);
