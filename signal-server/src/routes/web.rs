@@ -92,7 +92,7 @@ fn content_type(path: &str) -> &'static str {
     }
 }
 
-/// Where the page is: at the start, and at its test of the network.
+/// Where the page is: at the start, at the devices around, and at its test of the network.
 const PAGES: [&str; 3] = ["/", "/nearby", "/test"];
 
 const INDEX: &str = "/index.html";

@@ -48,6 +48,22 @@ fn starting_it_has_no_more_under_way_than_twice_what_the_path_holds() {
 }
 
 #[test]
+fn a_short_path_is_left_to_bbr() {
+    let now = Instant::now();
+    // What of a pardon is left after a loss without a queue.
+    let left = |lowest| {
+        let round_trip = Some(RoundTrip { lowest, smoothed: lowest });
+        let bbr = Arc::new(Bbr3Config::default()).build(now, 1200);
+        let mut steady = Steady { bbr, round_trip, in_flight: 0, pardon: 5000 };
+        steady.on_packet_sent(now, 1200, 0);
+        steady.on_packet_lost(1200, 0, now);
+        steady.pardon
+    };
+    assert_eq!(left(SHORT), 3800);
+    assert_eq!(left(SHORT / 5), 5000, "BBR itself hears of it");
+}
+
+#[test]
 fn a_path_that_becomes_slower_is_noticed() {
     let mut simulation = Simulation::new(Link::new(100, 40.0, 0.0));
     Run::of(&mut simulation, 32 << 20);
