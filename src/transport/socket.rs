@@ -68,6 +68,11 @@ impl SharedSocket {
         self.sockets.is_paced()
     }
 
+    /// Whether the peer acknowledges about as soon as it reads.
+    pub(super) fn is_near(&self) -> bool {
+        self.sockets.is_near()
+    }
+
     pub(super) fn may_fragment(&self) -> bool {
         self.state.may_fragment()
     }

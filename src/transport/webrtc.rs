@@ -4,6 +4,7 @@
 //! to, and closes the library's object on every path out. Two readers, one a lane, only move messages. Everybody else
 //! holds handles.
 
+mod answers;
 mod description;
 mod interfaces;
 mod keeper;

@@ -21,9 +21,9 @@ impl Turns {
         self.taken >= TURN
     }
 
-    /// Begins the next turn.
-    pub(super) fn end(&mut self) {
-        self.taken = 0;
+    /// Begins the next turn; returns whether this one brought data.
+    pub(super) fn end(&mut self) -> bool {
+        std::mem::take(&mut self.taken) > 0
     }
 
     /// Takes from what was kept, as much as the turn has room for, into `buf`.
