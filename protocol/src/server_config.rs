@@ -27,6 +27,9 @@ pub struct ServerConfig {
     /// which tells kinds of NAT apart.
     #[serde(default)]
     pub stun_ports: Vec<u16>,
+    /// Its address on the network, said to a page of its own machine whose own address means another machine on every other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<String>,
 }
 
 /// A closed range of protocol versions.

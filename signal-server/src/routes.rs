@@ -26,6 +26,7 @@ use crate::connection::Connection;
 use crate::hub::{Hub, Seat};
 use crate::neighbourhood::Neighbourhood;
 use crate::origin;
+use crate::own_address::{is_of_every_machine, network_address};
 use crate::relay_access::{host_name, own_stun};
 use crate::server::Ticket;
 use crate::sources::Source;
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) hub: Arc<Hub>,
     /// Where STUN is answered, if it is: the usual port, and the other one if there is one.
     pub(crate) stun_ports: Vec<u16>,
+    /// The ports where every device around may connect.
+    pub(crate) open_ports: Vec<u16>,
     /// What joins who has nothing but TCP, if there is a relay.
     pub(crate) tunnels: Option<Arc<Tunnels>>,
 }
@@ -77,6 +80,7 @@ async fn describe(State(shared): State<Arc<Shared>>, Extension(peer): Extension<
         ice_servers: shared.ice_servers(&headers, client_of(&headers, &peer, &shared.config)),
         relay: shared.config.relay.is_some(),
         stun_ports: shared.stun_ports.clone(),
+        elsewhere: shared.elsewhere(&headers, &peer),
     };
     ([(header::CACHE_CONTROL, "no-store")], Json(config)).into_response()
 }
@@ -172,6 +176,15 @@ impl Shared {
         let host = text(headers, &header::HOST).and_then(host_name);
         let own = host.zip(self.stun_ports.first()).and_then(|(host, port)| own_stun(host, *port, client));
         self.config.ice_servers.iter().cloned().chain(own).collect()
+    }
+
+    /// The address under which others reach this server, for who calls it by one that is its own on every machine.
+    fn elsewhere(&self, headers: &HeaderMap, peer: &Peer) -> Option<String> {
+        let port = peer.own.port();
+        let is_here = peer.address.ip().to_canonical().is_loopback() && !headers.contains_key(FORWARDED_FOR);
+        let is_needed = is_here && is_of_every_machine(host_of(headers)) && self.open_ports.contains(&port);
+        let ip = if is_needed { network_address() } else { None };
+        ip.map(|ip| format!("http://{}", SocketAddr::new(ip, port)))
     }
 }
 

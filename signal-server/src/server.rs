@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +66,8 @@ impl Server {
         let stun_ports = [&sockets, &others].into_iter().filter_map(|sockets| sockets.first()?.local_addr().ok());
         let stun_ports: Vec<_> = stun_ports.map(|address| address.port()).collect();
         let port = stun_ports.first().copied();
+        let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok());
+        let open_ports = addresses.filter(|address| address.ip() == Ipv4Addr::UNSPECIFIED).map(|a| a.port()).collect();
         let (relay, access) = match (&config.relay, port) {
             (Some(RelayConfig::Embedded { addresses, ports, allowed }), Some(port)) => {
                 let secret = RelaySecret::new(&secret);
@@ -89,7 +91,7 @@ impl Server {
         let tunnels = access.as_ref().map(|access| Tunnels::new(access.secret.clone(), &config.limits.relay));
         let tunnels = tunnels.map(Arc::new);
         let hub = Arc::new(Hub::new(rooms, access, config.limits.socket.clone()));
-        (Arc::new(Shared { config, hub, stun_ports, tunnels }), Udp::new(sockets, others, relay))
+        (Arc::new(Shared { config, hub, stun_ports, open_ports, tunnels }), Udp::new(sockets, others, relay))
     }
 
     /// Serves until `shutdown` is ready, then closes the WebSockets with 1001 and returns within 2 s.

@@ -1,12 +1,12 @@
 //! Where shares meet: at a server that was named, or at one that the share runs itself.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use p2pshare_protocol::code::Code;
 use p2pshare_protocol::link::Origin;
 use p2pshare_protocol::room::Nameplate;
-use p2pshare_signal::{Config, Server, listen_all};
+use p2pshare_signal::{Config, Server, listen_all, network_address};
 use rand_core::Rng;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -95,13 +95,9 @@ fn port_of(nameplate: &Nameplate) -> u16 {
 
 /// This machine's address on its network, as another device would call it.
 fn lan_address() -> IpAddr {
-    // Connecting a datagram socket sends nothing: it only asks the kernel which address would be used.
-    let probe = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
-        .and_then(|socket| socket.connect(SocketAddr::from(([192, 0, 2, 1], 9))).and_then(|()| socket.local_addr()));
-    let by_route = probe.map(|address| address.ip()).ok();
     // A network that leads nowhere else has no such route.
     let by_interface = || local_ips().into_iter().min_by_key(|ip| (ip.is_loopback(), ip.is_ipv6()));
-    by_route.or_else(by_interface).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    network_address().or_else(by_interface).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A server on a port of its own, and clients that speak to it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -34,8 +34,15 @@ impl TestServer {
     }
 
     pub(crate) fn with(config: Config) -> Self {
-        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = listener.local_addr().unwrap();
+        Self::listening("127.0.0.1:0", config)
+    }
+
+    pub(crate) fn listening(at: &str, config: Config) -> Self {
+        let listener = listen(at.parse().unwrap()).unwrap();
+        let mut address = listener.local_addr().unwrap();
+        if address.ip().is_unspecified() {
+            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
         let server = Server::new(config).unwrap();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(server.serve([listener], async {

@@ -6,7 +6,7 @@ use p2pshare_protocol::envelope::{ClientMessage, ErrorCode, RoomKind, ServerMess
 use p2pshare_protocol::nearby::{Device, DeviceKind, OpenLink};
 use p2pshare_protocol::room::RoomId;
 use p2pshare_protocol::server_config::{IceServer, ServerConfig, VersionRange};
-use p2pshare_signal::{Config, Rate, RelayConfig};
+use p2pshare_signal::{Config, Rate, RelayConfig, network_address};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite;
 
@@ -31,6 +31,24 @@ async fn it_describes_itself() {
     assert_eq!((config.limits.message_bytes, config.limits.room_lifetime_s), (32 * 1024, 3600));
     assert_eq!(config.ice_servers, [stun], "a client on this machine learns nothing from a reflector on it");
     assert!(!config.relay);
+}
+
+#[tokio::test]
+async fn a_page_of_this_machine_is_told_where_others_find_the_server_and_nobody_else_is() {
+    let server = TestServer::listening("0.0.0.0:0", Config::default());
+    let elsewhere = async |host: &str, more: &str| {
+        let request = format!("GET /api/config HTTP/1.1\r\nHost: {host}\r\n{more}Connection: close\r\n\r\n");
+        let answer = server.request(&request).await;
+        serde_json::from_str::<ServerConfig>(answer.split_once("\r\n\r\n").unwrap().1).unwrap().elsewhere
+    };
+    let expected = network_address().map(|ip| format!("http://{ip}:{}", server.address.port()));
+    for host in ["localhost", "127.0.0.1:8765"] {
+        assert_eq!(elsewhere(host, "").await, expected, "{host}");
+    }
+    assert_eq!(elsewhere("share.example.org", "").await, None, "a proxy's name");
+    assert_eq!(elsewhere("localhost", "X-Forwarded-For: 192.0.2.7\r\n").await, None, "a proxy's client");
+    let inward = TestServer::start().get("/api/config").await;
+    assert!(!inward.contains("elsewhere"), "only this machine reaches it");
 }
 
 #[tokio::test]

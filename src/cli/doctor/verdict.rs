@@ -196,6 +196,7 @@ mod tests {
             ice_servers: Vec::new(),
             relay: case.relay.is_some(),
             stun_ports: vec![8765, 8766],
+            elsewhere: None,
         };
         let reflections = Reflections {
             local: "10.0.0.7:4000".parse().unwrap(),

@@ -9,6 +9,8 @@ export interface Ice {
   readonly servers: readonly RTCIceServer[];
   /** Whether the server gives access to a relay once the two sides have paired. */
   readonly hasRelay: boolean;
+  /** Where others find the server, if this page's own address means another machine on theirs. */
+  readonly elsewhere?: string | undefined;
 }
 
 /** A server that does not describe itself is no reason to stop: two devices on one network need none. */
@@ -26,7 +28,7 @@ export async function fetchIce(): Promise<Ice> {
         ...(credential === undefined ? {} : { credential }),
       };
     });
-    return { servers, hasRelay: field(config, "relay") === true };
+    return { servers, hasRelay: field(config, "relay") === true, elsewhere: optional(field(config, "elsewhere"), asString) };
   } catch {
     return NO_ICE;
   }

@@ -177,7 +177,8 @@ export class Hosting {
       this.#codeRoom = { token, isOpen: true };
     }
     if (this.#code && this.#codeRoom.isOpen && this.#linkRoom.isOpen) {
-      this.#handler.shared(spacedCode(this.#code), `${location.origin}/#${fragmentOf(this.#link)}`);
+      const origin = this.#ice.elsewhere ?? location.origin;
+      this.#handler.shared(spacedCode(this.#code), `${origin}/#${fragmentOf(this.#link)}`);
     }
   }
 

@@ -28,6 +28,7 @@ export function share(now: Of<"share">, app: App): Child {
           h("p", { class: "big digits", "data-code": true }, isReady ? now.code : words.opening),
           h("h2", {}, words.link),
           h("p", { class: "link", "data-link": true }, now.link),
+          isOnlyHere(now.link) && h("p", { class: "error small", role: "status" }, words.onlyHere),
           buttons(
             button(now.copied === "link" ? words.copied : words.copyLink, () => copyIt("link"), "primary", !isReady),
             button(now.copied === "code" ? words.copied : words.copyCode, () => copyIt("code"), "", !isReady),
@@ -43,6 +44,11 @@ export function share(now: Of<"share">, app: App): Child {
       buttons(button(words.stopSharing, () => app.home())),
     ),
   ];
+}
+
+/** Whether a link opens on this device and on no other. */
+export function isOnlyHere(link: string): boolean {
+  return /^https?:\/\/(localhost|127(\.\d+){3}|\[::1\])[:/]/i.test(link);
 }
 
 function guest(now: Guest): VNode {

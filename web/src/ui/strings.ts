@@ -125,6 +125,7 @@ export const words = {
   code: "Code",
   link: "Link",
   qr: "QR code of the link",
+  onlyHere: "This link opens on this device only. To share with others, open this page at the address that this device has on their network.",
   copyLink: "Copy link",
   copyCode: "Copy code",
   keepOpen: "Keep this tab open.",

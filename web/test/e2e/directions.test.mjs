@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { folder, host, launch, makeFile, open, remove, run, serve, sha256 } from "./harness.mjs";
+import { folder, host, launch, linkOf, makeFile, open, remove, run, serve, sha256 } from "./harness.mjs";
 
 let browser;
 let server;
@@ -286,14 +286,31 @@ test("a pasted text goes from page to page and is shown", { timeout: 60_000 }, a
     document.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
   }, text);
   await sending.page.getByRole("button", { name: "Share", exact: true }).click();
-  await sending.page.locator("[data-link]", { hasText: "v1." }).waitFor();
-  const receiving = await open(browser, await sending.page.locator("[data-link]").textContent());
+  const receiving = await open(browser, await linkOf(sending.page));
   await receiving.page.getByRole("button", { name: /^Download/ }).click();
   await receiving.page.getByRole("heading", { name: "Received" }).waitFor();
   assert.equal(await receiving.page.locator("pre").textContent(), text.replace("\u202e", "\\u{202e}"));
   assert.deepEqual([...sending.complaints, ...receiving.complaints], []);
   await sending.context.close();
   await receiving.context.close();
+});
+
+test("a link made at this machine's own address names the one for others, or says that it opens here only", { timeout: 60_000 }, async () => {
+  const { elsewhere } = await (await fetch(`${server.local}/api/config`)).json();
+  const port = server.port + 1;
+  const inward = run(["serve", "--listen", `127.0.0.1:${port}`], { namespace: undefined });
+  await inward.line(/listening/);
+  for (const [place, expected] of [[server.local, elsewhere], [server.lan, server.lan], [`http://127.0.0.1:${port}`, undefined]]) {
+    const { page, complaints, context } = await open(browser, place);
+    await host(page, makeFile(join(dir, "small.bin"), 10));
+    const link = await page.locator("[data-link]").textContent();
+    assert.equal(new URL(link).origin, expected ?? place);
+    assert.equal(await page.getByText("opens on this device only").count(), expected === undefined ? 1 : 0, place);
+    assert.ok((await fetch(new URL("/healthz", link))).ok);
+    assert.deepEqual(complaints, []);
+    await context.close();
+  }
+  await inward.stop();
 });
 
 test("the page is served with its policy", { timeout: 30_000 }, async () => {

@@ -142,8 +142,13 @@ export async function host(page, files, prepare = async () => {}) {
   await page.getByRole("button", { name: "Share", exact: true }).click();
   await page.locator("[data-code]", { hasText: /\d/ }).waitFor();
   const code = (await page.locator("[data-code]").textContent()).replace(/ /g, "");
-  const link = await page.locator("[data-link]").textContent();
-  return { code, link };
+  return { code, link: await linkOf(page) };
+}
+
+/** The link on the screen, at the address where the page itself was opened: it names the machine's for others. */
+export async function linkOf(page) {
+  const link = await page.locator("[data-link]", { hasText: "v1." }).textContent();
+  return `${new URL(page.url()).origin}/${new URL(link).hash}`;
 }
 
 /** A file of random bytes. */

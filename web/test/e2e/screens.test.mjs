@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { folder, launch, makeFile, open, remove, run, serve, shots } from "./harness.mjs";
+import { folder, launch, linkOf, makeFile, open, remove, run, serve, shots } from "./harness.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const WIDTHS = [320, 360, 1100];
@@ -81,7 +81,7 @@ test("choosing and sharing", { timeout: 90_000 }, async () => {
   await capture(page, "share");
   const out = join(dir, "shared");
   mkdirSync(out);
-  const receiver = run(["recv", await page.locator("[data-link]").textContent(), "--yes", "-o", out]);
+  const receiver = run(["recv", await linkOf(page), "--yes", "-o", out]);
   assert.equal(await receiver.exit, 0, receiver.output);
   await page.getByText("Has everything").waitFor();
   await capture(page, "share-served");
@@ -96,8 +96,7 @@ test("password, number, offer, progress and end", { timeout: 120_000 }, async ()
   await sending.page.getByLabel("Password").fill("x");
   await sending.page.getByLabel(/Compare a number/).check();
   await sending.page.getByRole("button", { name: "Share", exact: true }).click();
-  await sending.page.locator("[data-link]", { hasText: "v1." }).waitFor();
-  const { page, context } = await visit(await sending.page.locator("[data-link]").textContent());
+  const { page, context } = await visit(await linkOf(sending.page));
   await page.getByLabel("Password").waitFor();
   await capture(page, "password");
   await page.getByLabel("Password").fill("x");
