@@ -4,7 +4,6 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use noq::{
     ClientConfig, EndpointConfig, MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt,
-    congestion::Bbr3Config,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
 };
 
@@ -72,8 +71,6 @@ fn transport_on(route: &Route) -> TransportConfig {
 pub(super) fn transport(largest: u16) -> TransportConfig {
     let mut discovery = MtuDiscoveryConfig::default();
     discovery.upper_bound(largest);
-    let mut congestion = Bbr3Config::default();
-    congestion.initial_window(INITIAL_WINDOW_BYTES);
     let mut config = TransportConfig::default();
     config
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
@@ -90,7 +87,7 @@ pub(super) fn transport(largest: u16) -> TransportConfig {
         .keep_alive_interval(Some(KEEPALIVE))
         // Not `ack_frequency_config`, although it halves the sender's processor time on a 100 Mbit/s link: noq 1.4.0 writes that frame
         // without looking whether it fits, and panics when it rides behind a handshake.
-        .congestion_controller_factory(Arc::new(SteadyConfig(Arc::new(congestion))));
+        .congestion_controller_factory(Arc::new(SteadyConfig::new(INITIAL_WINDOW_BYTES)));
     config
 }
 

@@ -1,18 +1,25 @@
 //! `Steady`: BBRv3 as noq has it, made to keep the speed that it found.
 //!
-//! Three things cost BBR a tenth of its speed on a quiet machine, and most of it on one where programs are woken late:
+//! Some things cost BBR a tenth of its speed on a quiet machine, and most of it on one where programs are woken late:
 //! 1. *It never catches up.* It cruises 1 % below its estimate, or slower where it is woken late, takes what it then measures for the
 //!    path (noq 1.4.0 forgets within two round trips what a probe found), and so falls until it probes again, seconds later. While less
 //!    is under way than the path holds, it may send faster: that makes up for what was missed, and makes no queue.
 //! 2. *Every lost packet slows it down* until it probes again, also those that no queue dropped. What is lost while nothing
 //!    waits is kept from it, up to a part that it bears when it probes as well.
 //! 3. *It starts with too much under way* where acknowledgements come in bursts. Twice what the path holds has to do.
+//! 4. *It is told the wrong time.* noq 1.4.0 looks at the clock, then reads the socket: what was sent and acknowledged in between seems to
+//!    have taken no time. One such round trip of 0 ms is the lowest for ten seconds, in which BBR takes the path to hold nothing. So the
+//!    clock is looked at when an acknowledgement is counted.
+//! 5. *It sends in turns that a short path does not wait for.* noq's timer has a resolution of 1 ms. Where a round trip takes about as
+//!    long, the path is empty before the next turn; there the next packet follows as soon as less is under way than the path holds,
+//!    together with what arrives while the two sides wait for being woken.
 
 #[cfg(test)]
 mod tests;
 
 use std::{
     any::Any,
+    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -21,23 +28,59 @@ use noq::congestion::{Bbr3Config, Controller, ControllerFactory, ControllerMetri
 use noq_proto::RttEstimator;
 
 /// Makes the controllers of connections.
-pub(super) struct SteadyConfig(pub(super) Arc<Bbr3Config>);
+pub(super) struct SteadyConfig {
+    bbr: Arc<Bbr3Config>,
+    clock: Clock,
+}
+
+type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+impl SteadyConfig {
+    /// Sends so many bytes before anything is known of the path.
+    pub(super) fn new(initial_window: u64) -> Self {
+        let mut bbr = Bbr3Config::default();
+        bbr.initial_window(initial_window);
+        Self { bbr: Arc::new(bbr), clock: Arc::new(Instant::now) }
+    }
+}
 
 impl ControllerFactory for SteadyConfig {
     fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
-        let bbr = Arc::clone(&self.0).build(now, current_mtu);
-        Box::new(Steady { bbr, round_trip: None, in_flight: 0, pardon: 0 })
+        let bbr = Arc::clone(&self.bbr).build(now, current_mtu);
+        let time = Time { clock: Arc::clone(&self.clock), looked: None };
+        Box::new(Steady { bbr, time, round_trip: None, in_flight: 0, pardon: 0 })
     }
 }
 
 #[derive(Debug)]
 struct Steady {
     bbr: Box<dyn Controller>,
+    time: Time,
     round_trip: Option<RoundTrip>,
     /// Bytes that were sent and neither acknowledged nor given up.
     in_flight: u64,
     /// Bytes that may get lost unnoticed.
     pardon: u64,
+}
+
+/// What time it is, looked at once for all packets that are acknowledged together.
+#[derive(Clone)]
+struct Time {
+    clock: Clock,
+    looked: Option<Instant>,
+}
+
+impl Time {
+    /// No earlier than `said`.
+    fn now(&mut self, said: Instant) -> Instant {
+        *self.looked.get_or_insert_with(|| (self.clock)().max(said))
+    }
+}
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.looked.fmt(f)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -63,22 +106,34 @@ struct Belief {
     bandwidth: f64,
     /// Its speed, by its bandwidth: a little less than its gain.
     speed: f64,
-    /// What the path holds with an empty queue.
+    /// What the path holds with an empty queue; a short one also what comes while the two sides wait for being woken.
     holds: f64,
+    is_long: bool,
+}
+
+impl Belief {
+    /// How fast it sends while less is under way than the path holds, if that is faster than BBR would.
+    fn catches_up(&self) -> Option<u64> {
+        let (flowing, gain) = if self.is_long { (CRUISING, CATCHING_UP) } else { (DRAINING, AT_ONCE) };
+        (flowing..PROBING).contains(&self.speed).then_some((self.bandwidth * gain) as u64)
+    }
 }
 
 impl Steady {
-    /// `None` before the first round trip, and on a path too short for it to matter.
+    /// `None` before the first round trip.
     fn belief(&self, metrics: &ControllerMetrics) -> Option<Belief> {
-        let lowest = self.round_trip.filter(RoundTrip::is_long)?.lowest;
+        let round_trip = self.round_trip?;
+        let is_long = round_trip.is_long();
         let bandwidth = metrics.bandwidth_estimate? as f64 / 8.0;
-        let holds = bandwidth * lowest.as_secs_f64();
-        Some(Belief { bandwidth, speed: metrics.pacing_rate? as f64 / bandwidth, holds })
+        let waits = if is_long { Duration::ZERO } else { JITTER };
+        let holds = bandwidth * (round_trip.lowest + waits).as_secs_f64();
+        Some(Belief { bandwidth, speed: metrics.pacing_rate? as f64 / bandwidth, holds, is_long })
     }
 
-    /// The window, and while BBR starts no more than twice what the path holds.
+    /// The window, and while BBR starts on a long path no more than twice what that holds.
     fn window_within(&self, metrics: &ControllerMetrics, belief: Option<&Belief>) -> u64 {
-        let Some(start) = belief.filter(|belief| belief.speed > STARTING) else { return metrics.congestion_window };
+        let is_starting = |belief: &&Belief| belief.is_long && belief.speed > STARTING;
+        let Some(start) = belief.filter(is_starting) else { return metrics.congestion_window };
         let enough = 2.0 * start.holds + start.bandwidth * SLACK.as_secs_f64();
         metrics.congestion_window.min((enough as u64).max(self.bbr.initial_window()))
     }
@@ -99,13 +154,17 @@ impl Controller for Steady {
     }
 
     fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, pn: u64, app_limited: bool, rtt: &RttEstimator) {
-        self.round_trip = Some(RoundTrip { lowest: rtt.min(), smoothed: rtt.get() });
+        let now = self.time.now(now);
+        let took = now.saturating_duration_since(sent);
+        let lowest = self.round_trip.map_or(took, |round_trip| round_trip.lowest.min(took));
+        self.round_trip = Some(RoundTrip { lowest, smoothed: rtt.get() });
         self.pardon = (self.pardon + bytes / PARDONED_PART).min(PARDON_BYTES_MAX);
         self.bbr.on_ack(now, sent, bytes, pn, app_limited, rtt);
     }
 
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest_acked: Option<u64>) {
         self.in_flight = in_flight;
+        self.time.looked = None;
         self.bbr.on_end_acks(now, in_flight, app_limited, largest_acked);
     }
 
@@ -150,16 +209,13 @@ impl Controller for Steady {
         let mut metrics = self.bbr.metrics();
         let belief = self.belief(&metrics);
         metrics.congestion_window = self.window_within(&metrics, belief.as_ref());
-        let is_behind =
-            |belief: &Belief| (CRUISING..PROBING).contains(&belief.speed) && (self.in_flight as f64) < belief.holds;
-        if let Some(behind) = belief.filter(is_behind) {
-            metrics.pacing_rate = Some((behind.bandwidth * CATCHING_UP) as u64);
-        }
+        let behind = belief.filter(|belief| (self.in_flight as f64) < belief.holds);
+        metrics.pacing_rate = behind.and_then(|behind| behind.catches_up()).or(metrics.pacing_rate);
         metrics
     }
 
     fn clone_box(&self) -> Box<dyn Controller> {
-        Box::new(Self { bbr: self.bbr.clone_box(), ..*self })
+        Box::new(Self { bbr: self.bbr.clone_box(), time: self.time.clone(), ..*self })
     }
 
     fn initial_window(&self) -> u64 {
@@ -180,8 +236,14 @@ const PROBING: f64 = 1.1;
 /// Faster than this it cruises, at 0.99 times the bandwidth; slower it empties a queue or gives way.
 const CRUISING: f64 = 0.95;
 
+/// Slower than this it empties a queue, at half the bandwidth.
+const DRAINING: f64 = 0.5;
+
 /// As fast as a probe.
 const CATCHING_UP: f64 = 1.25;
+
+/// So fast that the path and not the timer decides.
+const AT_ONCE: f64 = 4.0;
 
 /// The part of what arrives that may get lost, 1 in 64: less than the 2 % that end a probe.
 const PARDONED_PART: u64 = 64;
@@ -189,7 +251,7 @@ const PARDONED_PART: u64 = 64;
 /// Some 70 packets: what a good path saves up for a bad moment.
 const PARDON_BYTES_MAX: u64 = 100_000;
 
-/// Below this BBR is left alone: it probes often enough, and a start that is held back there finds too little.
+/// Below this BBR hears of every loss, since it probes often, and starts as it likes: held back it finds too little there.
 const SHORT: Duration = Duration::from_millis(5);
 
 /// What round trips differ by without a queue, for the scheduling of both hosts.

@@ -4,12 +4,13 @@ use std::{
     collections::{HashSet, VecDeque},
     net::SocketAddr,
     num::NonZeroUsize,
+    sync::Mutex,
 };
 
 use bytes::BytesMut;
 use noq_proto::{
     ClientConfig, Connection, ConnectionEvent, ConnectionHandle, DatagramEvent, Dir, Endpoint, FourTuple, PathId,
-    ServerConfig, StreamId, WriteError,
+    ServerConfig, StreamId, TransportConfig, WriteError,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
 };
 use p2pshare_net::{Counters, Link, Pipe};
@@ -48,19 +49,35 @@ fn starting_it_has_no_more_under_way_than_twice_what_the_path_holds() {
 }
 
 #[test]
-fn a_short_path_is_left_to_bbr() {
+fn on_a_short_path_bbr_hears_of_every_loss() {
     let now = Instant::now();
     // What of a pardon is left after a loss without a queue.
     let left = |lowest| {
         let round_trip = Some(RoundTrip { lowest, smoothed: lowest });
         let bbr = Arc::new(Bbr3Config::default()).build(now, 1200);
-        let mut steady = Steady { bbr, round_trip, in_flight: 0, pardon: 5000 };
+        let time = Time { clock: Arc::new(move || now), looked: None };
+        let mut steady = Steady { bbr, time, round_trip, in_flight: 0, pardon: 5000 };
         steady.on_packet_sent(now, 1200, 0);
         steady.on_packet_lost(1200, 0, now);
         steady.pardon
     };
     assert_eq!(left(SHORT), 3800);
     assert_eq!(left(SHORT / 5), 5000, "BBR itself hears of it");
+}
+
+#[test]
+fn a_short_path_is_filled_although_timers_are_as_slow_as_it() {
+    let ticks = Duration::from_millis(1);
+    let run = Run::of(&mut Simulation { ticks, ..Simulation::new(Link::new(1000, 1.0, 0.0)) }, 96 << 20);
+    assert!(run.rate() > 115.0, "{run:?}");
+    assert!(run.sent_twice() < 0.01, "{run:?}");
+}
+
+#[test]
+fn a_round_trip_that_seems_to_take_no_time_is_not_believed() {
+    let reads_late = Duration::from_micros(1500);
+    let run = Run::of(&mut Simulation { reads_late, ..Simulation::new(Link::new(1000, 1.0, 0.0)) }, 96 << 20);
+    assert!(run.rate() > 110.0, "{run:?}");
 }
 
 #[test]
@@ -85,6 +102,11 @@ struct Simulation {
     now: Instant,
     start: Instant,
     lateness: Duration,
+    /// How long before it reads its socket a side looks at the clock.
+    reads_late: Duration,
+    /// The resolution of timers.
+    ticks: Duration,
+    clock: Arc<Mutex<Instant>>,
     random: u64,
     /// What is being sent, and how much of it was written.
     stream: Option<(StreamId, usize)>,
@@ -150,10 +172,12 @@ impl Simulation {
         let (client, server) = (Credentials::generate().unwrap(), Credentials::generate().unwrap());
         let crypto = QuicServerConfig::try_from(server.server_config(client.sha256()).unwrap()).unwrap();
         let mut serving = ServerConfig::with_crypto(Arc::new(crypto));
-        serving.transport_config(Arc::new(config::transport(DATAGRAM_BYTES)));
+        let clock = Arc::new(Mutex::new(now));
+        let transport = Arc::new(transport(&clock));
+        serving.transport_config(Arc::clone(&transport));
         let crypto = QuicClientConfig::try_from(client.client_config(server.sha256()).unwrap()).unwrap();
         let mut calling = ClientConfig::new(Arc::new(crypto));
-        calling.transport_config(Arc::new(config::transport(DATAGRAM_BYTES)));
+        calling.transport_config(transport);
         let mut sides = [Side::new(None, now), Side::new(Some(serving), now)];
         let call = sides[0].endpoint.connect(now, calling, address(1), crate::transport::quic::credentials::NAME);
         sides[0].connection = Some(call.unwrap());
@@ -163,6 +187,9 @@ impl Simulation {
             now,
             start: now,
             lateness: Duration::ZERO,
+            reads_late: Duration::ZERO,
+            ticks: Duration::ZERO,
+            clock,
             random: 1,
             stream: None,
             reading: HashSet::new(),
@@ -176,13 +203,14 @@ impl Simulation {
             while let Some(datagram) = self.pipes[1 - me].leave(self.now) {
                 self.sides[me].arrived.push_back(datagram);
             }
-            let side = &mut self.sides[me];
-            if side.asleep_until > self.now {
+            if self.sides[me].asleep_until > self.now {
                 continue;
             }
+            let looked = self.now - self.reads_late;
+            let side = &mut self.sides[me];
             let is_due = side.timeout.is_some_and(|timeout| timeout <= self.now);
             let has_work = is_due || !side.arrived.is_empty();
-            side.hear(self.now, address(1 - me));
+            side.hear(looked, address(1 - me));
             if is_due && let Some((_, connection)) = &mut side.connection {
                 connection.handle_timeout(self.now);
             }
@@ -192,6 +220,8 @@ impl Simulation {
                 read += self.read();
             }
             self.sides[me].speak(self.now, &mut self.pipes[me]);
+            let timeout = self.sides[me].timeout.map(|timeout| self.tick_after(timeout));
+            self.sides[me].timeout = timeout;
             if has_work {
                 self.sides[me].asleep_until = self.now + self.lateness();
             }
@@ -202,15 +232,30 @@ impl Simulation {
         });
         let arrivals = self.pipes.iter().filter_map(Pipe::next_due);
         self.now = wakes.chain(arrivals).min().unwrap().max(self.now);
+        *self.clock.lock().unwrap() = self.now;
         read
     }
 
     fn lateness(&mut self) -> Duration {
+        let fraction = self.fraction();
+        let most = if self.random.is_multiple_of(20) { 10 * self.lateness } else { self.lateness };
+        most.mul_f64(fraction)
+    }
+
+    /// A number from 0 to 1, without 1.
+    fn fraction(&mut self) -> f64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
-        let most = if self.random.is_multiple_of(20) { 10 * self.lateness } else { self.lateness };
-        most.mul_f64((self.random >> 40) as f64 / f64::from(1 << 24))
+        (self.random >> 40) as f64 / f64::from(1 << 24)
+    }
+
+    fn tick_after(&self, at: Instant) -> Instant {
+        if self.ticks.is_zero() {
+            return at;
+        }
+        let ticks = (at - self.start).as_nanos().div_ceil(self.ticks.as_nanos());
+        self.start + self.ticks * u32::try_from(ticks).unwrap()
     }
 
     fn write(&mut self, left: &mut usize) {
@@ -297,6 +342,15 @@ impl Run {
         let missing = |counters: Counters| counters.lost + counters.dropped;
         (missing(self.after) - missing(self.before)) as f64 / (self.after.packets - self.before.packets) as f64
     }
+}
+
+/// As in use, but in the time of a simulation.
+fn transport(clock: &Arc<Mutex<Instant>>) -> TransportConfig {
+    let clock = Arc::clone(clock);
+    let mut config = config::transport(DATAGRAM_BYTES);
+    let steady = SteadyConfig { clock: Arc::new(move || *clock.lock().unwrap()), ..SteadyConfig::new(128 << 10) };
+    config.congestion_controller_factory(Arc::new(steady));
+    config
 }
 
 fn address(side: usize) -> SocketAddr {
