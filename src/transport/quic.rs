@@ -25,6 +25,7 @@ mod config;
 mod credentials;
 mod handover;
 mod receive;
+mod rest;
 mod send;
 mod socket;
 mod steady;

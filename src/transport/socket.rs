@@ -63,6 +63,11 @@ impl SharedSocket {
         self.state.gro_segments().get()
     }
 
+    /// Bytes that may wait to be received, with what the system adds to each datagram.
+    pub(super) fn receive_buffer_bytes(&self) -> usize {
+        self.state.recv_buffer_size(UdpSockRef::from(&self.io)).unwrap_or(0)
+    }
+
     /// Whether the peer is a browser.
     pub(super) fn spares_peer(&self) -> bool {
         self.sockets.is_paced()

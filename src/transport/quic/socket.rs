@@ -14,6 +14,7 @@ use noq::udp::{RecvMeta, Transmit, is_msg_size_err};
 use noq::{AsyncUdpSocket, UdpSender};
 use tracing::trace;
 
+use super::rest::Rest;
 use crate::transport::socket::{Reader, Route, SharedSocket};
 
 /// The receiving end. Once the socket is gone nothing arrives and everything that is sent is lost, as on a dead path.
@@ -24,6 +25,8 @@ pub(super) struct QuicSocket {
     local: SocketAddr,
     segments: NonZeroUsize,
     may_fragment: bool,
+    /// Far away.
+    rest: Option<Rest>,
 }
 
 impl QuicSocket {
@@ -37,6 +40,7 @@ impl QuicSocket {
             local: route.local,
             segments,
             may_fragment: socket.may_fragment(),
+            rest: (!socket.is_near() && socket.receive_buffer_bytes() >= BUFFER_FOR_REST_BYTES).then(Rest::new),
         })
     }
 
@@ -73,7 +77,11 @@ impl AsyncUdpSocket for QuicSocket {
         metas: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         let Some(socket) = self.socket.upgrade() else { return Poll::Pending };
-        socket.poll_recv(self.reader, cx, bufs, metas)
+        let mut read = |cx: &mut Context<'_>| socket.poll_recv(self.reader, cx, bufs, metas);
+        match &mut self.rest {
+            Some(rest) => rest.poll(cx, read),
+            None => read(cx),
+        }
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -128,6 +136,9 @@ impl UdpSender for Sender {
         self.segments
     }
 }
+
+/// What a socket has to hold for its reader to rest: all that comes in some milliseconds.
+const BUFFER_FOR_REST_BYTES: usize = 2 << 20;
 
 #[cfg(not(test))]
 fn send(socket: &SharedSocket, transmit: &Transmit<'_>) -> io::Result<()> {

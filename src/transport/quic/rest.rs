@@ -1,0 +1,106 @@
+//! `Rest`: leaves a socket alone for a moment after it was read.
+//!
+//! From a distance packets come one by one. Each one that is read at once wakes two tasks and is answered by an acknowledgement of its own, which
+//! wakes two more at the other side. A sender that has thousands of packets under way looks at all of them for each, sends nothing
+//! meanwhile, and falls behind. What came within a millisecond costs little more than one packet.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep};
+
+/// What a socket's reader does.
+#[derive(Debug)]
+pub(super) struct Rest {
+    sleep: Pin<Box<Sleep>>,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// For something to come.
+    Waits,
+    /// Until nothing is left.
+    Reads,
+    Rests,
+}
+
+impl Rest {
+    /// Needs a Tokio runtime.
+    pub(super) fn new() -> Self {
+        Self { sleep: Box::pin(sleep(Duration::ZERO)), phase: Phase::Waits }
+    }
+
+    /// Reads with `read`, unless it is time to rest.
+    pub(super) fn poll<T>(&mut self, cx: &mut Context<'_>, read: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        if self.phase == Phase::Rests {
+            ready!(self.sleep.as_mut().poll(cx));
+            self.phase = Phase::Waits;
+        }
+        let received = read(cx);
+        if received.is_ready() {
+            self.phase = Phase::Reads;
+        } else if self.phase == Phase::Reads {
+            self.phase = Phase::Rests;
+            self.sleep.as_mut().reset(Instant::now() + REST);
+            // It lies ahead; asked for it wakes the task.
+            let _ = self.sleep.as_mut().poll(cx);
+        }
+        received
+    }
+}
+
+/// As short as timers go. Little to a round trip that is long, and a hundred packets at a gigabit.
+const REST: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, task::Waker};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_after_a_pause_is_read_at_once_and_what_comes_then_together() {
+        let mut rest = Rest::new();
+        let mut waiting = 0;
+        let mut look = |rest: &mut Rest, coming: u32| {
+            waiting += coming;
+            let mut read = |_: &mut Context<'_>| match waiting {
+                0 => Poll::Pending,
+                _ => {
+                    waiting -= 1;
+                    Poll::Ready(())
+                }
+            };
+            let cx = &mut Context::from_waker(Waker::noop());
+            std::iter::from_fn(|| rest.poll(cx, &mut read).is_ready().then_some(())).count()
+        };
+        assert_eq!(look(&mut rest, 2), 2, "until nothing is left");
+        assert_eq!(look(&mut rest, 1), 0, "it rests");
+        tokio::time::advance(REST / 2).await;
+        assert_eq!(look(&mut rest, 1), 0);
+        tokio::time::advance(REST).await;
+        assert_eq!(look(&mut rest, 1), 3);
+        tokio::time::advance(2 * REST).await;
+        assert_eq!(look(&mut rest, 0), 0);
+        assert_eq!(look(&mut rest, 1), 1, "nothing was read lately");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_rests_is_woken() {
+        let mut rest = Rest::new();
+        let mut polls = 0;
+        // Nothing but the end of the rest wakes the task.
+        let mut third = poll_fn(|cx| {
+            rest.poll(cx, |_| {
+                polls += 1;
+                if polls == 2 { Poll::Pending } else { Poll::Ready(polls) }
+            })
+        });
+        assert_eq!((&mut third).await, 1);
+        assert_eq!((&mut third).await, 3);
+    }
+}
