@@ -10,7 +10,7 @@ use p2pshare::signaling::{Proxy, ServerUrl};
 use p2pshare::transport::IceServer;
 use p2pshare_protocol::nearby::DeviceName;
 
-use super::parse::{parse_count, parse_duration, parse_ice_server, parse_size};
+use super::parse::{parse_count, parse_duration, parse_ice_server, parse_pattern, parse_secret_digits, parse_size};
 
 /// Send files straight from one device to another, end to end encrypted.
 #[derive(Debug, Parser)]
@@ -85,7 +85,7 @@ pub(crate) struct SendArgs {
     pub(crate) name: Option<String>,
 
     /// Leave out what matches; repeatable
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", value_parser = parse_pattern)]
     pub(crate) exclude: Vec<String>,
 
     /// Respect .gitignore and .ignore files
@@ -116,7 +116,7 @@ pub(crate) struct RecvArgs {
     pub(crate) yes: bool,
 
     /// Take only what matches; repeatable
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", value_parser = parse_pattern)]
     pub(crate) only: Vec<String>,
 
     /// What to do with a file whose name is taken
@@ -175,7 +175,7 @@ pub(crate) struct ShareArgs {
     pub(crate) code: Option<String>,
 
     /// Number of secret digits of the code
-    #[arg(long, value_name = "4..12", value_parser = clap::value_parser!(u8).range(4..=12))]
+    #[arg(long, value_name = "4..12", value_parser = parse_secret_digits)]
     pub(crate) secret_digits: Option<u8>,
 
     /// Put the code on the clipboard (by OSC 52, which also works over ssh)
@@ -190,7 +190,8 @@ pub(crate) struct ShareArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CommonArgs {
     /// The signalling server; without one, a server inside this process, on this machine or on the local network
-    #[arg(short, long, value_name = "URL", env = "P2PSHARE_SERVER", hide_env_values = true)]
+    /// [env: P2PSHARE_SERVER]
+    #[arg(short, long, value_name = "URL")]
     pub(crate) server: Option<ServerUrl>,
 
     /// Use a password: asked for, or the first line of a file or of standard input (`-`)
@@ -277,7 +278,8 @@ pub(crate) struct DevicesArgs {
 #[derive(Debug, Args)]
 pub(crate) struct NearbyArgs {
     /// The server to ask for devices of this network, beside those that the network itself tells of
-    #[arg(short, long, value_name = "URL", env = "P2PSHARE_SERVER", hide_env_values = true)]
+    /// [env: P2PSHARE_SERVER]
+    #[arg(short, long, value_name = "URL")]
     pub(crate) server: Option<ServerUrl>,
 
     /// Proxy on the way to the server [default: HTTPS_PROXY, ALL_PROXY]
@@ -303,8 +305,8 @@ pub(crate) struct NearbyArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    /// The server to test the way to; without one, only this machine and its network are tested
-    #[arg(short, long, value_name = "URL", env = "P2PSHARE_SERVER", hide_env_values = true)]
+    /// The server to test the way to; without one, only this machine and its network are tested [env: P2PSHARE_SERVER]
+    #[arg(short, long, value_name = "URL")]
     pub(crate) server: Option<ServerUrl>,
 
     /// Test the relay of the server instead, for who runs it: whether it refuses what it must
@@ -333,8 +335,7 @@ pub(crate) struct DoctorArgs {
 }
 
 /// The ways with a taken name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnExistsArg {
     /// Ask for each of them; the default on a terminal
     Ask,

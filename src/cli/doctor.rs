@@ -47,7 +47,7 @@ pub(crate) async fn run(mut args: DoctorArgs) -> Exit {
 }
 
 fn settings(args: &mut DoctorArgs, config: &Config) -> Result<Settings, Report> {
-    config.complete_doctor(args)?;
+    config.complete_doctor(args);
     let proxies = proxies(args.proxy.as_ref())?;
     Ok(Settings { server: args.server.clone(), proxies, lan: !args.no_lan, ..Settings::default() })
 }

@@ -33,7 +33,7 @@ pub(crate) async fn run(mut args: NearbyArgs) -> Exit {
 }
 
 fn settings(args: &mut NearbyArgs, config: &Config) -> Result<Settings, Report> {
-    config.complete_nearby(args)?;
+    config.complete_nearby(args);
     let proxies = proxies(args.proxy.as_ref())?;
     Ok(Settings { server: args.server.clone(), proxies, lan: !args.no_lan, ..Settings::default() })
 }

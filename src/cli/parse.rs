@@ -30,6 +30,18 @@ pub(crate) fn parse_count(text: &str) -> Result<NonZeroU32, String> {
     text.parse().map_err(|_| format!("{text:?} is no number from 1 on"))
 }
 
+/// Reads how many secret digits a code has.
+pub(crate) fn parse_secret_digits(text: &str) -> Result<u8, String> {
+    let digits = text.parse().ok().filter(|digits| (4..=12).contains(digits));
+    digits.ok_or_else(|| format!("{text:?} is no number from 4 to 12"))
+}
+
+/// Reads a pattern for names and paths.
+pub(crate) fn parse_pattern(text: &str) -> Result<String, String> {
+    let wrong = |error: globset::Error| format!("{}; write for example '*.jpg'", error.kind());
+    globset::Glob::new(text).map(|_| text.to_owned()).map_err(wrong)
+}
+
 fn digits(text: &str) -> usize {
     text.chars().filter(char::is_ascii_digit).count()
 }

@@ -32,9 +32,7 @@ pub(crate) async fn run(mut args: RecvArgs) -> Exit {
         Err(report) => return ui::fail(&report, args.common.json),
     };
     let names_server = setup::names_server(&args.common, &config);
-    if let Err(report) = config.complete_recv(&mut args) {
-        return ui::fail(&report, args.common.json);
-    }
+    config.complete_recv(&mut args);
     let direction = Direction { is_sender: false, is_host: args.invitation.is_empty() };
     let manner = setup::manner(&args.share, &args.common, direction, names_server);
     let mut desk = match Desk::open(&args.common, manner, args.share.copy) {

@@ -28,9 +28,7 @@ pub(crate) async fn run(mut args: SendArgs) -> Exit {
         Err(report) => return ui::fail(&report, args.common.json),
     };
     let names_server = setup::names_server(&args.common, &config);
-    if let Err(report) = config.complete_send(&mut args) {
-        return ui::fail(&report, args.common.json);
-    }
+    config.complete_send(&mut args);
     let direction = Direction { is_sender: true, is_host: args.to.is_none() };
     let manner = setup::manner(&args.share, &args.common, direction, names_server);
     let mut desk = match Desk::open(&args.common, manner, args.share.copy) {

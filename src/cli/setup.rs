@@ -113,7 +113,7 @@ pub(crate) const fn manner(args: &ShareArgs, common: &CommonArgs, direction: Dir
 /// Whether the other device may not know which server to use: what stands in a configuration file stands in its own too, and
 /// a server inside this process is found on the local network.
 pub(crate) const fn names_server(common: &CommonArgs, config: &Config) -> bool {
-    common.server.is_some() || (config.server.is_none() && common.no_lan)
+    common.server.is_some() || config.server_is_of_variable || (config.server.is_none() && common.no_lan)
 }
 
 /// What this side does, and whether the other one comes to it.

@@ -224,10 +224,28 @@ fn every_key_has_a_variable_and_a_wrong_value_is_named() {
         ("P2PSHARE_MAX_FILES", "-1"),
         ("P2PSHARE_LIMIT", "fast"),
         ("P2PSHARE_TIMEOUT", "soon"),
+        ("P2PSHARE_SERVER", "ftp://share"),
+        ("P2PSHARE_EXCLUDE", "["),
     ] {
         let ended = with(&["recv", "-y", "123456"], &[(variable, value)]).end().expect_exit(2);
-        let key = variable["P2PSHARE_".len()..].to_lowercase().replace('_', "-");
-        assert!(ended.stderr.contains(variable) || ended.stderr.contains(&key), "{}", ended.stderr);
+        ended.expect_says(&format!("the variable {variable}=")).expect_says(value).expect_says("unset it");
+    }
+    // What is empty is not set.
+    with(&["recv", "-y", "123456", "--server", &server.url()], &[("P2PSHARE_SERVER", "")]).end().expect_exit(3);
+}
+
+#[test]
+fn a_mistake_in_the_file_is_named_with_its_line_or_its_key() {
+    let world = World::new();
+    for (file, says) in [
+        ("no-qr = true\nyes = \"maybe\"\n", "yes = \"maybe\" in"),
+        ("no-qr = true\nlimit = fast\n", "line 2"),
+        ("qr = false\n", "unknown key: qr"),
+        ("direct = true\nrelay = true\n", "direct and relay are both true"),
+    ] {
+        let config = world.file("config.toml", file);
+        let ended = world.run(&["recv", "-y", "123456", "--config", config.to_str().unwrap()]).end();
+        ended.expect_exit(2).expect_says(says).expect_says("config.toml");
     }
 }
 
