@@ -18,6 +18,7 @@ use super::questions::Folder;
 use super::report::{Exit, Report};
 use super::secret;
 use super::setup::{self, Direction};
+use super::text::escape;
 use super::ui;
 
 /// Where the files come from.
@@ -49,6 +50,10 @@ async fn receive(args: &RecvArgs, config: &Config, desk: &mut Desk) -> Result<Ex
     if args.output.as_ref().is_some_and(|output| output == Path::new("-")) {
         desk.ui.keep_off_stdout();
     }
+    let typed = args.invitation.join(" ");
+    // What can be told to be wrong by itself is told before anything is asked or missing.
+    let invitation = if args.invitation.is_empty() || typed == "-" { None } else { Some(read_invitation(&typed)?) };
+    let destination = destination(args)?;
     let mut settings = setup::settings(&args.common, config)?;
     let (yes, on_exists) = (args.yes, args.on_exists);
     if !desk.may_ask && (!yes || on_exists == Some(OnExistsArg::Ask)) {
@@ -58,7 +63,6 @@ async fn receive(args: &RecvArgs, config: &Config, desk: &mut Desk) -> Result<Ex
         Some(how) => how == OnExistsArg::Ask,
         None => !yes,
     };
-    let destination = destination(args)?;
     let policy = policy(args, asks_existing, &destination)?;
     policy.check_folder()?;
     desk.arrived.folder = policy.folder.as_ref().map(|folder| folder.path.clone());
@@ -72,7 +76,10 @@ async fn receive(args: &RecvArgs, config: &Config, desk: &mut Desk) -> Result<Ex
     } else {
         settings.password = secret::to_join(&args.common, desk).await?;
         desk.has_password = settings.password.is_some();
-        Where::From(read_invitation(&args.invitation.join(" "), desk).await?)
+        Where::From(match invitation {
+            Some(invitation) => invitation,
+            None => read_invitation(&desk.line("Code or link: ", false).await?)?,
+        })
     };
     let to_pipe = matches!(destination, Destination::Stdout);
     let ended = desk.run(start(settings, place, destination, desk.stop.clone()), args.common.timeout).await;
@@ -133,8 +140,14 @@ fn destination(args: &RecvArgs) -> Result<Destination, Report> {
 /// A path that is no folder, as the name of a file in one.
 fn file_in_folder(path: &Path) -> Result<(PathBuf, EntryPath), Report> {
     let missing = |folder: &Path| {
-        let message = format!("{} is not a folder", folder.display());
-        Report::new(Exit::Disk, message, "Name an existing folder, or a file in one, with -o.")
+        let shown = escape(&folder.display().to_string());
+        // Without the last slash, with which a file seems not to be there either.
+        if folder.components().as_path().exists() {
+            let hint = "Name a folder, or a new name in one, with -o.";
+            return Report::new(Exit::Disk, format!("{shown} is not a folder"), hint);
+        }
+        let hint = "Create it, or name with -o a folder that is there, or a new name in one.";
+        Report::new(Exit::Disk, format!("there is no folder {shown}"), hint)
     };
     if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
         return Err(missing(path));
@@ -148,11 +161,10 @@ fn file_in_folder(path: &Path) -> Result<(PathBuf, EntryPath), Report> {
     name.map(|name| (folder.clone(), name)).ok_or_else(|| missing(&folder))
 }
 
-/// The code or link that was typed; `-` reads a line of standard input.
-async fn read_invitation(typed: &str, desk: &mut Desk) -> Result<Invitation, Report> {
-    let read = if typed == "-" { desk.line("Code or link: ", false).await? } else { typed.to_owned().into() };
+/// The code or link that was typed.
+fn read_invitation(typed: &str) -> Result<Invitation, Report> {
     let wrong = |why| Report::new(Exit::Usage, why, "Type the code or the link as the sender shows it.");
-    parse_invitation(&read).map_err(wrong)
+    parse_invitation(typed).map_err(wrong)
 }
 
 fn start(settings: Settings, place: Where, destination: Destination, stop: Stop) -> Started {

@@ -45,29 +45,45 @@ async fn send(args: SendArgs, config: &Config, desk: &mut Desk) -> Result<Exit, 
     if is_stdin(&args) && (args.share.keep || args.share.max.is_some_and(|max| max.get() > 1)) {
         return Err(Report::new(Exit::Usage, "standard input can be read once", "Leave out --keep and --max."));
     }
+    // What was typed is looked at before anybody is asked for a password or looked for.
+    let to = args.to.as_deref().map(recipient).transpose()?;
     let mut settings = setup::settings(&args.common, config)?;
-    let (timeout, from_pipe) = (args.common.timeout, is_stdin(&args));
-    let place = match &args.to {
-        Some(to) => {
+    let (source, is_partial) = open(&args, desk).await?;
+    desk.ui.sends(source.offer());
+    let place = match to {
+        Some(recipient) => {
             settings.password = secret::to_join(&args.common, desk).await?;
             desk.has_password = settings.password.is_some();
-            if is_name(to) {
-                let own = setup::device_name(None, config, &args.common, &mut settings)?;
-                let neighbour = nearby::find(to, &settings, desk).await?;
-                settings.encounter = Some(Encounter { own, other: neighbour.device.name.clone() });
-                Where::To(Invitation::Link(neighbour.link().map_err(|error| Report::of(&Error::Origin(error), None))?))
-            } else {
-                let wrong = |why| Report::new(Exit::Usage, why, "Type the code or the link as the inbox shows it.");
-                Where::To(parse_invitation(to).map_err(wrong)?)
-            }
+            Where::To(match recipient {
+                Recipient::Inbox(invitation) => invitation,
+                Recipient::Named(name) => {
+                    let own = setup::device_name(None, config, &args.common, &mut settings)?;
+                    let neighbour = nearby::find(name, &settings, desk).await?;
+                    settings.encounter = Some(Encounter { own, other: neighbour.device.name.clone() });
+                    Invitation::Link(neighbour.link().map_err(|error| Report::of(&Error::Origin(error), None))?)
+                }
+            })
         }
         None => Where::Host(Box::new(setup::share(&args.share, &args.common, desk).await?)),
     };
-    let (source, is_partial) = open(args, desk).await?;
-    desk.ui.sends(source.offer());
-    let ended = desk.run(start(source, settings, place, desk.stop.clone()), timeout).await;
-    let summary = ended.map_err(|report| report.of_pipe(from_pipe))?;
+    let ended = desk.run(start(source, settings, place, desk.stop.clone()), args.common.timeout).await;
+    let summary = ended.map_err(|report| report.of_pipe(is_stdin(&args)))?;
     Ok(if is_partial && exit_of(&summary) == Exit::Done { Exit::Incomplete } else { exit_of(&summary) })
+}
+
+/// What `--to` names.
+enum Recipient<'a> {
+    Inbox(Invitation),
+    /// A device of this network.
+    Named(&'a str),
+}
+
+fn recipient(to: &str) -> Result<Recipient<'_>, Report> {
+    if is_name(to) {
+        return Ok(Recipient::Named(to));
+    }
+    let wrong = |why| Report::new(Exit::Usage, why, "Type the code or the link as the inbox shows it.");
+    parse_invitation(to).map(Recipient::Inbox).map_err(wrong)
 }
 
 /// Whether a text is the name of a device: no code, which has digits alone, and no link.
@@ -96,12 +112,12 @@ fn start(source: Arc<Source>, settings: Settings, place: Where, stop: Stop) -> S
 }
 
 /// Opens what is to be sent, and tells what is left out of it; whether anything is.
-async fn open(args: SendArgs, desk: &mut Desk) -> Result<(Arc<Source>, bool), Report> {
+async fn open(args: &SendArgs, desk: &mut Desk) -> Result<(Arc<Source>, bool), Report> {
     let failed = |error| Report::of(&Error::Source(error), None);
-    if let Some(text) = args.text {
+    if let Some(text) = args.text.clone() {
         return Ok((Arc::new(Source::text(text).map_err(failed)?), false));
     }
-    if is_stdin(&args) {
+    if is_stdin(args) {
         if args.paths.len() > 1 {
             return Err(Report::new(Exit::Usage, "standard input is sent alone", "Leave out the other paths."));
         }
@@ -109,12 +125,12 @@ async fn open(args: SendArgs, desk: &mut Desk) -> Result<(Arc<Source>, bool), Re
         return Ok((Arc::new(Source::stdin(name).map_err(failed)?), false));
     }
     let options = WalkOptions {
-        exclude: args.exclude,
+        exclude: args.exclude.clone(),
         respects_ignore_files: args.ignore_files,
-        rename: args.name,
+        rename: args.name.clone(),
         ..WalkOptions::default()
     };
-    let paths = args.paths;
+    let paths = args.paths.clone();
     let walk = tokio::task::spawn_blocking(move || Source::walk(&paths, &options)).await;
     let walked = walk.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
     let Walked { source, notices } = walked.map_err(failed)?;

@@ -69,6 +69,20 @@ fn nobody_is_asked_where_nobody_is() {
 }
 
 #[test]
+fn what_was_typed_wrong_is_told_before_anybody_is_asked_or_missed() {
+    let world = World::new();
+    for (arguments, exit, says) in [
+        (&["recv", "12a456"][..], 2, "'a' is not a digit"),
+        (&["recv", "123456", "-o", "/nowhere/film"], 8, "there is no folder /nowhere"),
+        (&["send", "not-there", "--password"], 8, "not-there does not exist"),
+        (&["send", "not-there", "--to", "bob"], 8, "not-there does not exist"),
+        (&["send", "not-there", "--to", "123-"], 2, "Type the code or the link"),
+    ] {
+        world.run(arguments).end().expect_exit(exit).expect_says(says);
+    }
+}
+
+#[test]
 fn version_and_help_go_to_standard_output() {
     let world = World::new();
     let ended = world.run(&["--version"]).end().expect_exit(0);

@@ -18,7 +18,12 @@ fn b_022_a_destination_that_is_missing_or_no_folder_exits_with_8() {
         let to = to.to_str().unwrap();
         let ended = world.run(&["recv", "--yes", "--server", &server.url(), "-o", to, "123456"]).end();
         let folder = to.strip_suffix("/name").unwrap_or(to);
-        ended.expect_exit(8).expect_says(&format!("{folder} is not a folder"));
+        let says = if to.contains("missing") {
+            format!("there is no folder {folder}")
+        } else {
+            format!("{folder} is not a folder")
+        };
+        ended.expect_exit(8).expect_says(&says);
     }
 }
 

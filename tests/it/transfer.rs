@@ -143,7 +143,7 @@ fn the_receiver_chooses_the_name() {
     assert_eq!(fs::read_to_string(world.to().join("tonight (1).txt")).unwrap(), "new");
     assert_eq!(world.arrived().names().count(), 2);
     let sender = world.send(&server.url(), &[&file]);
-    recv(&sender, "missing/name").expect_exit(8).expect_says("missing is not a folder");
+    recv(&sender, "missing/name").expect_exit(8).expect_says("there is no folder missing");
     assert_eq!(world.arrived().names().count(), 2);
 }
 
