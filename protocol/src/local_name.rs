@@ -212,14 +212,10 @@ pub const fn is_deceptive(c: char) -> bool {
         | '\u{200b}' | '\u{2060}' | '\u{feff}')
 }
 
-/// A name with a number behind it: `film (1).mp4`, `folder (1)`.
+/// A name with a number behind it: `film (1).mp4`, `folder (1)`. A long name is cut to make room.
 #[must_use]
 pub fn numbered(name: &str, number: u32, role: Role) -> String {
-    let (stem, extension) = match role {
-        Role::File => split_extension(name),
-        Role::Folder => (name, ""),
-    };
-    format!("{stem} ({number}){extension}")
+    with_ending(name, &format!(" ({number})"), role)
 }
 
 /// Names with the same key cannot lie in one folder of a destination of this naming.
@@ -243,8 +239,8 @@ pub fn folded(name: &str) -> String {
 /// The start of the names of p2pshare's own files in a destination; no entry gets such a name.
 pub const OWN_FILES_PREFIX: &str = ".p2pshare-";
 
-/// The longest local name before a number is added, in bytes: 255 less room for ` (4294967295)`.
-const NAME_BYTES_MAX: usize = 240;
+/// The longest local name in bytes: what file systems hold. Part files have short names of their own.
+const NAME_BYTES_MAX: usize = 255;
 
 /// The longest extension that is kept when a name is cut, in bytes with its dot.
 const EXTENSION_BYTES_MAX: usize = 32;
@@ -275,14 +271,25 @@ fn starts_with_ignoring_case(name: &str, prefix: &str) -> bool {
 }
 
 fn shorten(name: &str, offered: &str) -> String {
-    let (stem, extension) = split_extension(name);
-    let extension = if extension.len() > EXTENSION_BYTES_MAX { "" } else { extension };
     let hash = blake3::hash(offered.as_bytes()).to_hex();
-    let mut end = (NAME_BYTES_MAX - extension.len() - 9).min(stem.len());
-    while !stem.is_char_boundary(end) {
-        end -= 1;
+    with_ending(name, &format!("-{}", &hash[..8]), Role::File)
+}
+
+/// Puts an ending behind a name, before a file's extension. A name that becomes too long is cut to make room.
+fn with_ending(name: &str, ending: &str, role: Role) -> String {
+    let is_long = name.len() + ending.len() > NAME_BYTES_MAX;
+    let (stem, extension) = match role {
+        Role::File => split_extension(name),
+        Role::Folder => (name, ""),
+    };
+    // What is that long is no extension, but a name with a dot in it.
+    let (stem, extension) =
+        if is_long && extension.len() > EXTENSION_BYTES_MAX { (name, "") } else { (stem, extension) };
+    let mut kept = stem.len().min(NAME_BYTES_MAX - ending.len() - extension.len());
+    while !stem.is_char_boundary(kept) {
+        kept -= 1;
     }
-    format!("{}-{}{extension}", &stem[..end], &hash[..8])
+    format!("{}{ending}{extension}", &stem[..kept])
 }
 
 /// Splits before the last dot; a leading dot starts no extension.

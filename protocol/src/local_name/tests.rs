@@ -10,14 +10,33 @@ fn b_002_a_drive_letter_is_an_ordinary_name_except_where_it_is_not() {
 }
 
 #[test]
+fn a_name_that_a_disk_holds_is_kept() {
+    for name in ["x".repeat(255), format!("{}.mp4", "🎬".repeat(62)), format!("a.{}", "x".repeat(253))] {
+        check(&name, &name, &name);
+    }
+}
+
+#[test]
 fn b_006_long_names_are_cut_between_characters_and_keep_their_extension() {
     let long = format!("{}.mp4", "🎬".repeat(62));
-    assert_eq!(long.len(), 252);
-    let cut = local_name(&long, Naming::Unix);
-    assert!(cut.len() <= 240 && cut.starts_with("🎬🎬") && cut.ends_with(".mp4"), "{cut}");
-    let other = format!("{}x.mp4", "🎬".repeat(62));
-    assert_ne!(cut, local_name(&other, Naming::Unix), "names that are cut to the same stem differ in the hash");
-    assert_eq!(local_name(&"x".repeat(240), Naming::Unix), "x".repeat(240));
+    check_offer(Naming::Unix, &[&[&long], &[&long]], &[&long, &format!("{} (1).mp4", "🎬".repeat(61))]);
+    let is = |name: &str, number, role, end: &str| {
+        let numbered = numbered(name, number, role);
+        assert!(numbered.len() == 255 && numbered.ends_with(end), "{numbered}");
+    };
+    is(&"x".repeat(255), u32::MAX, Role::File, "xxx (4294967295)");
+    is(&format!("{}.tar", "x".repeat(251)), 2, Role::File, "xxx (2).tar");
+    is(&format!("{}.tar", "x".repeat(251)), 2, Role::Folder, "xxx (2)");
+    is(&format!("a.{}", "x".repeat(253)), 2, Role::File, "xxx (2)");
+    is(&format!("{}.tar", "x".repeat(247)), 2, Role::File, "xxx (2).tar");
+}
+
+#[test]
+fn names_that_are_cut_to_the_same_stem_differ_in_the_hash() {
+    let name = |end: &str| local_name(&format!(".p2pshare-{}{end}", "x".repeat(244)), Naming::Unix).into_owned();
+    let (one, other) = (name("1"), name("2"));
+    assert!(one.len() == 255 && one.starts_with("_.p2pshare-xxx"), "{one}");
+    assert_ne!(one, other);
 }
 
 #[test]

@@ -77,4 +77,5 @@ function splitExtension(name: string): [string, string] {
   return dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, ""];
 }
 
+/** 255 less room for a number, and for the endings that browsers give to files that are not complete. */
 const NAME_BYTES_MAX = 240;
