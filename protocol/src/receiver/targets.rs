@@ -15,6 +15,8 @@ pub(super) struct Target {
     pub(super) size: Option<u64>,
     /// Chunks that are verified on disk.
     verified: u64,
+    /// Their bytes.
+    verified_bytes: u64,
     /// Whether any of its data was asked for and it has no final name yet.
     is_open: bool,
     pub(super) retries: u8,
@@ -42,7 +44,7 @@ pub(super) struct Targets {
     given_up: BTreeSet<EntryId>,
     settled: BTreeSet<EntryId>,
     open: usize,
-    /// Bytes verified on disk and entries under their final name.
+    /// Bytes verified on disk, of entries that were not given up, and entries under their final name.
     pub(super) confirmed: (u64, u32),
 }
 
@@ -50,7 +52,7 @@ impl Targets {
     /// Adds an entry; returns whether there is nothing of it to fetch.
     pub(super) fn add(&mut self, id: EntryId, entry: &Entry) -> bool {
         let size = (entry.kind != EntryKind::Stream).then_some(entry.size);
-        let target = Target { kind: entry.kind, size, verified: 0, is_open: false, retries: 0 };
+        let target = Target { kind: entry.kind, size, verified: 0, verified_bytes: 0, is_open: false, retries: 0 };
         let is_complete = target.is_complete();
         self.targets.insert(id, target);
         is_complete
@@ -86,6 +88,7 @@ impl Targets {
     pub(super) fn verified(&mut self, id: EntryId, bytes: u64) -> bool {
         let Some(target) = self.targets.get_mut(&id) else { return false };
         target.verified += 1;
+        target.verified_bytes += bytes;
         self.confirmed.0 += bytes;
         target.is_complete()
     }
@@ -103,9 +106,8 @@ impl Targets {
     /// Gives an entry up; returns whether that is news.
     pub(super) fn give_up(&mut self, id: EntryId) -> bool {
         self.close(id);
-        if self.targets.remove(&id).is_none() {
-            return false;
-        }
+        let Some(target) = self.targets.remove(&id) else { return false };
+        self.confirmed.0 -= target.verified_bytes;
         self.given_up.insert(id);
         true
     }

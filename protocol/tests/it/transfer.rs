@@ -98,14 +98,17 @@ fn chunks_of_an_earlier_session_are_verified_and_not_sent_again() {
 
 #[test]
 fn a_changed_source_ends_only_its_own_entry() {
-    let contents: Vec<_> = (0..3).map(|n| Some(content(n, 3 * MIB))).collect();
+    let contents: Vec<_> = [3, 24, 3].map(|size| Some(content(size as u64, size * MIB))).to_vec();
     let mut link = Link::new(&contents);
-    link.bad_reads.insert((EntryId(1), 2), SkipReason::Changed);
+    link.bad_reads.insert((EntryId(1), 23), SkipReason::Changed);
     assert_eq!(link.run(), Ok(()));
     assert_eq!(link.committed, [EntryId(0), EntryId(2)]);
     assert_eq!(link.discarded, [EntryId(1)]);
     let skipped = receiver::Event::Skipped { entry: EntryId(1), reason: SkipReason::Changed };
     assert!(link.receiver_events.contains(&skipped));
+    let counted = sender::Event::Progress { bytes: 6 << 20, entries: 2 };
+    let last = link.sender_events.iter().rfind(|event| matches!(event, sender::Event::Progress { .. }));
+    assert_eq!(last, Some(&counted), "nothing of the one that was given up");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 import { PROGRESS_INTERVAL } from "./limits.ts";
 
 export interface Amount {
-  /** Bytes that are verified on disk. */
+  /** Bytes that are verified on disk, of entries that were not given up. */
   readonly bytes: number;
   /** Entries under their final name. */
   readonly entries: number;

@@ -144,7 +144,9 @@ export class Fetch {
 
   /** Gives an entry up; returns whether that is news. */
   giveUp(entry: number, reason: SkipReason): boolean {
-    if (!this.#targets.giveUp(entry)) return false;
+    const target = this.#targets.giveUp(entry);
+    if (!target) return false;
+    this.confirmed.addBytes(-target.verifiedBytes);
     this.#plan.remove(entry);
     this.#assembly.remove(entry);
     this.#ledger.remove(entry);
@@ -227,6 +229,7 @@ export class Fetch {
     const target = this.#targets.get(entry);
     if (!target) return;
     target.verified++;
+    target.verifiedBytes += bytes;
     this.confirmed.addBytes(bytes);
     if (isComplete(target)) this.#complete(entry, target);
   }

@@ -11,6 +11,8 @@ export interface Target {
   size: number | undefined;
   /** Chunks that are verified on disk. */
   verified: number;
+  /** Their bytes. */
+  verifiedBytes: number;
   /** Whether any of its data was asked for and it has no final name yet. */
   open: boolean;
   retries: number;
@@ -46,7 +48,7 @@ export class Targets {
   }
 
   add(id: number, kind: EntryKind, size: number | undefined): Target {
-    const target: Target = { kind, size, verified: 0, open: false, retries: 0 };
+    const target: Target = { kind, size, verified: 0, verifiedBytes: 0, open: false, retries: 0 };
     this.#all.set(id, target);
     this.#unsettled++;
     return target;
@@ -65,14 +67,14 @@ export class Targets {
     this.#unsettled--;
   }
 
-  /** Gives an entry up; `false` if there is none. */
-  giveUp(id: number): boolean {
+  /** Gives an entry up and returns how far it was; `undefined` if there is none. */
+  giveUp(id: number): Target | undefined {
     const target = this.#all.get(id);
-    if (!target) return false;
+    if (!target) return undefined;
     this.settle(target);
     this.#all.delete(id);
     this.#givenUp.add(id);
-    return true;
+    return target;
   }
 }
 

@@ -55,11 +55,14 @@ describe("a transfer", () => {
   });
 
   test("goes on without an entry that cannot be read", () => {
-    const link = new Link([content(1, 10), content(2, 2 * MIB), content(3, 10)]);
+    const link = new Link([content(1, 10), content(2, 24 * MIB), content(3, 10)]);
     link.unreadable = 1;
+    link.unreadableFrom = 23;
     expect(link.run()).toBeUndefined();
     expect([...link.committed]).toEqual([0, 2]);
     expect(link.receiverEvents).toContainEqual({ t: "skipped", entry: 1, reason: "unreadable" });
+    // Nothing of the one that was given up.
+    expect(link.senderEvents.at(-1)).toEqual({ t: "progress", bytes: 20, entries: 2 });
   });
 
   test("shows a text and stores nothing of it", () => {
@@ -213,6 +216,8 @@ class Link {
   acceptance: Acceptance | undefined;
   corruptOnce = false;
   unreadable: number | undefined;
+  /** From which chunk on. */
+  unreadableFrom = 0;
   pauseAt: number | undefined;
   declines = false;
   /** After how many messages the connection is lost, and another one takes over. */
@@ -313,7 +318,7 @@ class Link {
         case "read": {
           const { entry, chunk } = output.id;
           const bytes = this.contents[entry]!.subarray(...chunkRange(chunk, this.contents[entry]!.length));
-          if (entry === this.unreadable) {
+          if (entry === this.unreadable && chunk >= this.unreadableFrom) {
             this.#sender.handleInput({ t: "unread", id: output.id, reason: "unreadable" }, this.#now);
           } else {
             this.#sender.handleInput({ t: "read", id: output.id, bytes, hash: hashOf(bytes) }, this.#now);
