@@ -316,9 +316,9 @@ impl Human {
     fn failed(&mut self, peer: PeerId, report: &Report) {
         let mut view = self.peers.remove(&peer).unwrap_or_default();
         view.take_bar();
-        let who = self.who(&view);
-        let (role, verb) = if self.manner.is_sender { ("receiver", "served") } else { ("sender", "received") };
-        self.say(&format!("a {role} {who}was not {verb}: {}", report.message));
+        let (role, verb) = if self.manner.is_sender { ("a receiver", "served") } else { ("a sender", "received") };
+        let who = if view.name.is_empty() { role } else { &view.name };
+        self.say(&format!("{who} was not {verb}: {}", report.message));
     }
 
     /// `to NAME ` or `from NAME `, if it has a name.

@@ -348,7 +348,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     escape(&message)
 }
 
-const KEPT_HINT: &str = "Once it is shared again the receiver goes on: what arrived is kept.";
+const KEPT_HINT: &str = "Share it and receive it again to go on: what arrived is kept.";
 
 const NO_RELAY_HINT: &str = "Use a server that runs with --relay, or leave out --relay here.";
 

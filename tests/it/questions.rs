@@ -55,6 +55,21 @@ fn a_new_password_is_typed_twice() {
 }
 
 #[test]
+fn files_without_a_folder_are_counted_once_and_who_declines_is_named() {
+    let (world, server) = (World::new(), TestServer::start());
+    let (film, notes) = (world.file("film", "content"), world.file("notes", "more"));
+    let sender = world.run(&["send", "--keep", "-s", &server.url(), film.to_str().unwrap(), notes.to_str().unwrap()]);
+    let mut command = world.command(&["recv", "--server", &server.url(), &sender.code()]);
+    command.env("P2PSHARE_NAME", "ann");
+    let receiver = Running::start(command, OnTerminal::Person);
+    receiver.until_says("Receive 2 files (11 B)? [Y/n, s to select] ");
+    receiver.type_line("n");
+    receiver.end().expect_exit(11);
+    sender.until_says("\nann was not served: the receiver declined\n");
+    sender.terminate().expect_exit(143);
+}
+
+#[test]
 fn a_receiver_chooses_by_numbers_and_patterns() {
     let (world, server) = (World::new(), TestServer::start());
     for name in ["album/1.jpg", "album/2.jpg", "album/sub/3.png", "album/sub/4.txt", "album/5.txt"] {

@@ -12,8 +12,8 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use toml::Value;
 
-use super::super::args::OnExistsArg;
-use super::super::parse::{
+use crate::cli::args::OnExistsArg;
+use crate::cli::parse::{
     parse_count, parse_duration, parse_ice_server, parse_pattern, parse_retry, parse_secret_digits, parse_size,
 };
 

@@ -171,8 +171,10 @@ fn take(offer: &Offer, chosen: &[EntryId]) -> String {
         _ => {
             let files = entries.iter().filter(|entry| entry.kind != EntryKind::Dir).count();
             let list = Menu::new(offer, chosen).lines(LISTED_MAX, false);
-            let files = format::count(files, "file", "files");
-            format!("{list}Receive {} ({files}, {bytes}{hidden})? [Y/n, s to select] ", label(offer))
+            let (files, label) = (format::count(files, "file", "files"), label(offer));
+            // Without a folder around all of them their number is all that they are called.
+            let details = if label == files { bytes } else { format!("{files}, {bytes}") };
+            format!("{list}Receive {label} ({details}{hidden})? [Y/n, s to select] ")
         }
     }
 }
