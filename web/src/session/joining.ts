@@ -1,7 +1,7 @@
 // The side that joins a share with a code or link.
 
 import { Failure } from "../failure.ts";
-import { fetchIce, granted, NO_RELAY, type Ice } from "../net/ice.ts";
+import { fetchIce, type Ice } from "../net/ice.ts";
 import { Pairing, type PairingHost } from "../net/pair.ts";
 import { random } from "../net/random.ts";
 import { Signaling } from "../net/signaling.ts";
@@ -12,6 +12,7 @@ import { drawEntropy } from "../protocol/pairing/entropy.ts";
 import { GuestPairing } from "../protocol/pairing/guest.ts";
 import { roomOf, type Invitation } from "../protocol/pairing/secret.ts";
 import { Line } from "./line.ts";
+import { deliver } from "./mail.ts";
 
 /** The steps that a person sees. */
 export type JoinStep = "server" | "pairing" | "connecting";
@@ -85,31 +86,9 @@ export class Joining {
     };
     this.#signaling = await Signaling.connect({
       message: (message) => {
-        switch (message.type) {
-          case "joined":
-            entered();
-            break;
-          case "from":
-            if (this.#pairing) this.#pairing.feed({ t: "received", bytes: message.body });
-            else this.#early.push(message.body);
-            break;
-          case "left":
-            fail(new Failure({ t: "peer_left", why: message.why }));
-            break;
-          case "error":
-            if (message.code === "no_relay") this.#pairing?.begin(NO_RELAY);
-            else fail(new Failure({ t: "refused", code: message.code, retryAfter: message.retry_after }));
-            break;
-          case "turn":
-            this.#pairing?.begin(granted(message));
-            break;
-          case "created":
-          case "peer":
-          case "ended":
-          case "nearby":
-          case "need_pow":
-            break;
-        }
+        if (message.type === "joined") entered();
+        else if (message.type === "from" && !this.#pairing) this.#early.push(message.body);
+        else deliver(message, this.#pairing, fail);
       },
       closed: () => fail(new Failure({ t: "server" })),
     });

@@ -1,7 +1,7 @@
 // Looks for another connection to the same peer while the present one may still work, in the room that the keys of both name.
 
 import { Failure } from "../failure.ts";
-import { granted, NO_RELAY, type Ice } from "../net/ice.ts";
+import type { Ice } from "../net/ice.ts";
 import { Pairing, type Paired, type PairingHost } from "../net/pair.ts";
 import { random } from "../net/random.ts";
 import { Signaling } from "../net/signaling.ts";
@@ -12,6 +12,7 @@ import { GuestPairing } from "../protocol/pairing/guest.ts";
 import { HostPairing } from "../protocol/pairing/host.ts";
 import type { Role } from "../protocol/role.ts";
 import { roomOfResumeId } from "../protocol/room.ts";
+import { deliver } from "./mail.ts";
 
 /**
  * What is looked for: any connection, as the present one is lost or silent; one without a relay; or one of datagrams, as the
@@ -209,7 +210,7 @@ class Attempt {
         paired: () => this.#signaling?.say({ type: "report", cid, what: "ok" }),
       }));
     } else if (message.type === "error" ? message.code === "no_relay" : !("cid" in message) || message.cid === this.#cid) {
-      this.#take(message);
+      deliver(message, this.#pairing, (failure) => this.#fail(failure));
     }
   }
 
@@ -223,32 +224,7 @@ class Attempt {
         paired: () => undefined,
       }));
     } else {
-      this.#take(message);
-    }
-  }
-
-  #take(message: ServerMessage): void {
-    switch (message.type) {
-      case "from":
-        this.#pairing?.feed({ t: "received", bytes: message.body });
-        break;
-      case "left":
-        this.#fail(new Failure({ t: "peer_left", why: message.why }));
-        break;
-      case "turn":
-        this.#pairing?.begin(granted(message));
-        break;
-      case "error":
-        if (message.code === "no_relay") this.#pairing?.begin(NO_RELAY);
-        else this.#fail(new Failure({ t: "refused", code: message.code, retryAfter: message.retry_after }));
-        break;
-      case "joined":
-      case "created":
-      case "peer":
-      case "ended":
-      case "nearby":
-      case "need_pow":
-        break;
+      deliver(message, this.#pairing, (failure) => this.#fail(failure));
     }
   }
 
