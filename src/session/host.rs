@@ -197,7 +197,7 @@ impl Host<'_> {
 
     /// Takes note of a guest that is done; returns the result of the share if it was the last one.
     async fn handle_end(&mut self, end: GuestEnd, signaling: Option<&Signaling>) -> Option<Result<Summary, Error>> {
-        let GuestEnd { cid, peer, is_final, result } = end;
+        let GuestEnd { cid, peer, is_final, is_known, result } = end;
         match result {
             Ok(summary) => {
                 self.served += 1;
@@ -208,7 +208,13 @@ impl Host<'_> {
                 self.count_wrong_code(cid, signaling).await;
             }
             Err(error) if self.is_for_one() && (is_final || is_alarm(&error)) => return Some(Err(error)),
-            Err(error) => self.context.events.report(Event::Failed(peer, Arc::new(error))),
+            Err(error) => {
+                if let Some(signaling) = signaling.filter(|_| is_known) {
+                    // Who knows the code or link and is not let in might stay, and take a place from others.
+                    tell(signaling, ClientMessage::Kick { cid, why: Why::Kicked }).await;
+                }
+                self.context.events.report(Event::Failed(peer, Arc::new(error)));
+            }
         }
         // A guest that is lost and looked for does not keep the share open once another one took its place.
         let is_last = !self.wants_more() && self.guests.paired() == 0;

@@ -34,6 +34,8 @@ pub(super) struct Pairing<'a> {
     context: &'a mut Context,
     /// Set once both sides are proven.
     keys: Option<SessionKeys>,
+    /// Host: whether the server was told that the guest is proven, and gives it more time.
+    is_reported: bool,
     /// Whether the connection opened; it may do so before this side knows that the peer is proven.
     is_open: bool,
     /// Why it never will.
@@ -50,6 +52,8 @@ pub(super) struct Pairing<'a> {
     has_mail: bool,
     /// How far this side is with the relay's address.
     relay: Relay,
+    /// That access, while both sides are not proven.
+    granted: Option<IceServer>,
     /// The peer's description, until this side may act on it.
     described: Option<String>,
     /// Set while a person types the password.
@@ -58,8 +62,8 @@ pub(super) struct Pairing<'a> {
     confirmation: Option<oneshot::Receiver<bool>>,
 }
 
-/// How far a side is with access to the server's relay. It comes only after the proof, and the search for addresses waits
-/// for it.
+/// How far a side is with access to the server's relay. It comes only after the guest's proof, and the search for addresses
+/// waits for it, and for what people are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Relay {
     /// It is asked for.
@@ -92,6 +96,7 @@ impl<'a> Pairing<'a> {
             mailbox,
             context,
             keys: None,
+            is_reported: false,
             is_open: false,
             failure: None,
             give_up: None,
@@ -101,6 +106,7 @@ impl<'a> Pairing<'a> {
             taken: None,
             has_mail: true,
             relay: if dialing.servers_follow() { Relay::Wanted } else { Relay::Settled },
+            granted: None,
             described: None,
             dialing,
             password: None,
@@ -122,10 +128,9 @@ impl<'a> Pairing<'a> {
         while self.keys.is_none() {
             self.step().await?;
         }
-        if matches!(self.machine, Machine::Host(..)) {
-            self.mailbox.report_proof().await;
-        }
-        if self.relay == Relay::Wanted {
+        if let Some(relay) = self.granted.take() {
+            self.begin(Some(relay)).await?;
+        } else if self.relay == Relay::Wanted {
             self.relay = Relay::WaitedFor(Instant::now() + RELAY_MAX);
         }
         self.give_up = Some(Instant::now() + PATH_MAX);
@@ -247,6 +252,11 @@ impl<'a> Pairing<'a> {
 
     /// Looks for addresses, with the relay's help if that was granted, and acts on what the peer said meanwhile.
     async fn begin(&mut self, relay: Option<IceServer>) -> Result<(), Error> {
+        if relay.is_some() && self.keys.is_none() {
+            // People may still be asked, and no address leaves before they have answered.
+            self.granted = relay;
+            return Ok(());
+        }
         self.relay = Relay::Settled;
         if let Some((relay, keys)) = relay.as_ref().zip(self.keys.as_ref()) {
             self.detour = Detour::planned(self.server, relay, keys, self.dialing.policy(), self.detour_use);

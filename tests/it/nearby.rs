@@ -1,11 +1,12 @@
 //! Devices that see each other and need no code: two people, on one network, compare a number.
 
-use std::fs;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use rustix::process::Signal;
 
 use crate::harness::process::OnTerminal;
-use crate::harness::{Running, TestServer, World};
+use crate::harness::{PATIENCE, Passing, Proxy, Running, TestServer, World};
 
 /// A person who waits for what others send, visible under a name.
 fn visible(world: &World, server: &TestServer, name: &str, more: &[&str]) -> Running {
@@ -75,6 +76,33 @@ fn whoever_is_not_let_in_is_told_so_and_the_next_one_can_come() {
     receiver.type_line("y");
     receiver.end().expect_exit(0);
     sender.end().expect_exit(0);
+}
+
+#[test]
+fn people_may_compare_for_longer_than_a_proof_may_take_and_who_is_not_let_in_is_sent_away() {
+    let (world, server) = (World::new(), TestServer::start());
+    let proxy = Proxy::start(server.address, Passing::untouched);
+    let until_told = |words: &str| {
+        let deadline = Instant::now() + PATIENCE;
+        while !proxy.seen().iter().any(|text| text.contains(words)) {
+            assert!(Instant::now() < deadline, "the server was not told {words}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let url = proxy.url();
+    let receiver = world.run_on_terminal(&["recv", "--nearby", "bob", "--server", &url]);
+    receiver.until_says("Visible on this network as bob");
+    let film = world.file("film", "content");
+    let sender = world.run_on_terminal(&["send", "--to", "bob", "--server", &url, film.to_str().unwrap()]);
+    sender.until_says("show the number ");
+    // Nobody has answered: the server ends a handshake of which it is told nothing.
+    until_told(r#""type":"report""#);
+    receiver.until_says("show the number ");
+    receiver.type_line("n");
+    sender.end().expect_exit(4);
+    until_told(r#""type":"kick""#);
+    receiver.signal(Signal::INT);
+    receiver.end().expect_exit(130);
 }
 
 #[test]

@@ -143,6 +143,13 @@ impl HostPairing {
         self.outbox.poll()
     }
 
+    /// Whether the guest knows the code or link, so that the server need not end its handshake: people may take their time from
+    /// here on.
+    #[must_use]
+    pub const fn is_guest_proven(&self) -> bool {
+        matches!(self.phase, Phase::Guest(_))
+    }
+
     /// Asks for the short number although the options did not: a wrong proof came to the same share meanwhile.
     /// Without effect once the guest is proven.
     pub const fn demand_short_number(&mut self) {

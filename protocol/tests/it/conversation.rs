@@ -239,6 +239,7 @@ fn the_right_password_pairs_and_changes_every_key() {
     let mut pair = with_password("pass mot", 3);
     assert_eq!(pair.guest.passwords_asked, [3]);
     assert!(pair.host.remote_description.is_none() && !pair.host.is_paired(), "nothing before the password");
+    assert!(pair.host.machine.is_guest_proven(), "who types takes longer than the server gives for a proof");
     pair.give_password("pass mot");
     pair.assert_paired();
     let mut plain = Setup::with_codes("123456", "123456").start();

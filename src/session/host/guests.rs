@@ -33,6 +33,8 @@ pub(super) struct GuestEnd {
     pub(super) peer: PeerId,
     /// Whether it was the one that the share is for: it proved itself, and what failed after that was not the server.
     pub(super) is_final: bool,
+    /// Whether the present connection to the server knows it.
+    pub(super) is_known: bool,
     pub(super) result: Result<Summary, Error>,
 }
 
@@ -152,7 +154,7 @@ impl Guests {
         // A guest that breaks the protocol may hear so, leave, and have a server that goes with it, before this is looked at.
         let is_its_fault = matches!(result, Err(Error::Pairing(_)));
         let is_final = reached == Reached::Connection || reached == Reached::Proof && (has_mail || is_its_fault);
-        GuestEnd { cid, peer, is_final, result }
+        GuestEnd { cid, peer, is_final, is_known: has_mail, result }
     }
 
     /// Notes that the connection to the server is gone, and with it the mail of every guest. Those that are proven may do

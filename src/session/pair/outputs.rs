@@ -29,6 +29,10 @@ impl Pairing<'_> {
             self.say_last_words().await?;
             return Err(error.into());
         }
+        if !self.is_reported && matches!(&self.machine, Machine::Host(machine, _) if machine.is_guest_proven()) {
+            self.is_reported = true;
+            self.mailbox.report_proof().await;
+        }
         Ok(())
     }
 

@@ -5,7 +5,7 @@ import type { Bytes } from "../protocol/bytes.ts";
 import type { SessionKeys } from "../protocol/keys.ts";
 import { PairingError } from "../protocol/pairing/error.ts";
 import type { GuestPairing } from "../protocol/pairing/guest.ts";
-import type { HostPairing } from "../protocol/pairing/host.ts";
+import { HostPairing } from "../protocol/pairing/host.ts";
 import type { Input, Output } from "../protocol/pairing/messages.ts";
 import type { PasswordCost, StretchedPassword } from "../protocol/password.ts";
 import { bind } from "./bind.ts";
@@ -17,6 +17,8 @@ import { Peer } from "./peer.ts";
 /** What a pairing needs of its surroundings. */
 export interface PairingHost {
   send(body: Bytes): void;
+  /** Host: the guest knows the code or link. */
+  proven?(): void;
   /** Both sides are proven; the connection follows. */
   paired(): void;
   askPassword(attemptsLeft: number, salt: Bytes, cost: PasswordCost): Promise<StretchedPassword>;
@@ -43,6 +45,8 @@ export class Pairing {
   readonly #peer: Peer;
   readonly #isGuest: boolean;
   #keys: SessionKeys | undefined;
+  /** Host: whether the guest is known to know the code or link. */
+  #isProven = false;
   #met: Bytes | undefined;
   #isOpen = false;
   #isOver = false;
@@ -54,6 +58,8 @@ export class Pairing {
   /** Whether the search for addresses may begin, and whether it has. */
   #isBeginning: boolean;
   #isBegun: boolean;
+  /** Access to the relay, while both sides are not proven. */
+  #granted: Grant | undefined;
   /** The host's answer, and what came after it, until then. */
   #answer: string | undefined;
   readonly #waiting: (() => Promise<void>)[] = [];
@@ -102,8 +108,13 @@ export class Pairing {
   begin({ servers, credential }: Grant): void {
     clearTimeout(this.#relayTimer);
     if (this.#isBeginning || this.#isOver) return;
-    this.#isBeginning = true;
     const keys = this.#keys;
+    if (credential && !keys) {
+      // People may still be asked, and no address leaves before they have answered.
+      this.#granted = { servers, credential };
+      return;
+    }
+    this.#isBeginning = true;
     if (credential && keys && this.#detourUse !== "never") {
       this.#detour = new Detour(credential, keys, this.#detourUse, {
         taken: (tunnel) => this.#take(tunnel, keys),
@@ -131,6 +142,10 @@ export class Pairing {
       this.#carryOut();
       this.fail(new Failure({ t: "pairing", code: error.code, byPeer: error.byPeer }));
       return;
+    }
+    if (!this.#isProven && this.#machine instanceof HostPairing && this.#machine.isGuestProven) {
+      this.#isProven = true;
+      this.#host.proven?.();
     }
     this.#carryOut();
   }
@@ -200,6 +215,7 @@ export class Pairing {
         this.#openTimer = setTimeout(() => this.fail(new Failure({ t: "no_path" })), OPEN_MAX);
         this.#relayTimer = setTimeout(() => this.begin(NO_RELAY), RELAY_MAX);
         this.#host.paired();
+        if (this.#granted) this.begin(this.#granted);
         this.#bindWhenReady();
         break;
     }

@@ -237,8 +237,8 @@ export class Hosting {
       paired: () => {
         this.#paired++;
         this.#guard.paired();
-        this.#say({ type: "report", cid, what: "ok" });
       },
+      proven: () => this.#say({ type: "report", cid, what: "ok" }),
       askPassword: () => Promise.reject(new Error("a host asks nobody for a password")),
       confirm: this.#handler.confirm,
       wrongPassword: () => this.#countWrongPassword(),
@@ -248,7 +248,12 @@ export class Hosting {
     });
     this.#guests.set(cid, { pairing, machine });
     pairing.done.then((paired) => this.#handler.guest(new Line(paired, this.#ice)), (error: unknown) => {
-      if (!pairing.isPaired || !(error instanceof Failure)) return;
+      if (!(error instanceof Failure)) return;
+      if (!pairing.isPaired) {
+        // Who knows the code or link and is not let in might stay, and take a place from others.
+        if (error.reason.t === "pairing") this.#say({ type: "kick", cid, why: "kicked" });
+        return;
+      }
       this.#handler.guestFailed(error);
       this.lend();
     }).finally(() => this.#guests.delete(cid));

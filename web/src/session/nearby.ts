@@ -136,7 +136,8 @@ export class Nearby {
     const pairing = new Pairing(machine, false, this.#ice, {
       askForRelay: () => signaling?.say({ type: "turn", cid }),
       send: (body) => signaling?.say({ type: "to", cid, body }),
-      paired: () => signaling?.say({ type: "report", cid, what: "ok" }),
+      proven: () => signaling?.say({ type: "report", cid, what: "ok" }),
+      paired: () => undefined,
       askPassword: () => Promise.reject(new Error("a host asks nobody for a password")),
       confirm: (digits, from, met) => this.#handler.knock(from ?? "", digits, met),
       wrongPassword: () => undefined,

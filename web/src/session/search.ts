@@ -207,7 +207,8 @@ class Attempt {
       begin(this.#pair(machine, false, {
         send: (body) => this.#signaling?.say({ type: "to", cid, body }),
         askForRelay: () => this.#signaling?.say({ type: "turn", cid }),
-        paired: () => this.#signaling?.say({ type: "report", cid, what: "ok" }),
+        proven: () => this.#signaling?.say({ type: "report", cid, what: "ok" }),
+        paired: () => undefined,
       }));
     } else if (message.type === "error" ? message.code === "no_relay" : !("cid" in message) || message.cid === this.#cid) {
       deliver(message, this.#pairing, (failure) => this.#fail(failure));
@@ -228,7 +229,7 @@ class Attempt {
     }
   }
 
-  #pair(machine: GuestPairing | HostPairing, isGuest: boolean, host: Pick<PairingHost, "send" | "askForRelay" | "paired">): Pairing {
+  #pair(machine: GuestPairing | HostPairing, isGuest: boolean, host: Pick<PairingHost, "send" | "askForRelay" | "proven" | "paired">): Pairing {
     const detour = this.#goal !== "any" ? "never" : this.#neededDetour ? "soon" : "late";
     const nobody = (): Promise<never> => Promise.reject(new Error("nobody is asked when a connection comes back"));
     const questions = { askPassword: nobody, confirm: () => Promise.resolve(false), wrongPassword: () => undefined };

@@ -95,6 +95,8 @@ describe("a pairing", () => {
     const number = pair.seen("host", "show_short_number").digits;
     expect(pair.seen("guest", "show_short_number").digits).toBe(number);
     expect(pair.outputs.host.some((output) => output.t === "paired")).toBe(false);
+    // Who compares takes longer than the server gives for a proof.
+    expect(pair.host.isGuestProven).toBe(true);
     pair.feed("guest", { t: "confirmed", same: true });
     pair.feed("host", { t: "confirmed", same: true });
     pair.run();

@@ -66,6 +66,14 @@ export class HostPairing {
     return this.#outbox.poll();
   }
 
+  /**
+   * Whether the guest knows the code or link, so that the server need not end its handshake: people may take their time from here
+   * on.
+   */
+  get isGuestProven(): boolean {
+    return this.#phase.t === "guest";
+  }
+
   /** Throws `PairingError`; `wrong_code` is to be counted before anything is sent on. */
   handleInput(input: Input, now: number): void {
     if (this.#phase.t === "over") return;
