@@ -14,9 +14,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use p2pshare::transport::{
-    Candidate, Channel, DataPlane, DialEvent, Dialing, Incoming, PacketSize, QuicOffer, TransportConfig,
-};
+use p2pshare::transport::{Candidate, Channel, DataPlane, DialEvent, Dialing, Incoming, PacketSize, TransportConfig};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -45,9 +43,8 @@ async fn send() -> Result<()> {
     dialing.accept_answer(answer["sdp"].as_str().context("sdp")?).await?;
     let mut channel = open(dialing, &mut wire).await?;
     let opened = described.elapsed();
-    start_quic(&mut channel).await?;
     let start = Instant::now();
-    while wants_quic() && channel.data_plane() != DataPlane::Quic {
+    while config()?.quic && channel.data_plane() != DataPlane::Quic {
         anyhow::ensure!(start.elapsed() < Duration::from_secs(10), "QUIC does not come up");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -92,7 +89,6 @@ async fn receive() -> Result<()> {
     let answer = dialing.answer(offer["sdp"].as_str().context("sdp")?).await?;
     wire.write(&json!({ "sdp": answer }))?;
     let mut channel = open(dialing, &mut wire).await?;
-    start_quic(&mut channel).await?;
 
     let bytes = next_ctl(&mut channel).await?;
     let mut left: usize = std::str::from_utf8(&bytes)?.parse()?;
@@ -115,42 +111,14 @@ fn config() -> Result<TransportConfig> {
         Ok(bytes) => PacketSize::Bytes(bytes.parse()?),
         Err(_) => PacketSize::Auto,
     };
-    Ok(TransportConfig { packet_size, ..TransportConfig::default() })
+    let quic = std::env::var("QUIC").map_or(true, |quic| quic != "0");
+    Ok(TransportConfig { packet_size, quic, ..TransportConfig::default() })
 }
 
-fn wants_quic() -> bool {
-    std::env::var("QUIC").map_or(true, |quic| quic != "0")
-}
-
-/// Exchanges certificate hashes; says its own again until the other's has come (the first message may be dropped).
-async fn start_quic(channel: &mut Channel) -> Result<()> {
-    if !wants_quic() {
-        return Ok(());
-    }
-    let offer = channel.quic_offer().await.context("no QUIC")?;
-    let sender = channel.sender();
-    let ours = Bytes::copy_from_slice(&offer.certificate_sha256);
-    let theirs = loop {
-        sender.send_ctl(ours.clone()).await?;
-        match tokio::time::timeout(Duration::from_millis(100), channel.next()).await {
-            Ok(Incoming::Ctl(theirs)) => break theirs,
-            Ok(other) => bail!("{other:?} in place of an offer"),
-            Err(_) => {}
-        }
-    };
-    sender.send_ctl(ours).await?;
-    channel.start_quic(QuicOffer { certificate_sha256: theirs.as_ref().try_into()? });
-    Ok(())
-}
-
-/// The next message that is no certificate hash.
 async fn next_ctl(channel: &mut Channel) -> Result<Bytes> {
-    loop {
-        match channel.next().await {
-            Incoming::Ctl(message) if message.len() == 32 => {}
-            Incoming::Ctl(message) => return Ok(message),
-            other => bail!("{other:?} in place of a message"),
-        }
+    match channel.next().await {
+        Incoming::Ctl(message) => Ok(message),
+        other => bail!("{other:?} in place of a message"),
     }
 }
 

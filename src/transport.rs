@@ -9,7 +9,7 @@
 //!                                                   └─ ends with Incoming::Lost, exactly once and for ever
 //! ```
 //!
-//! File data may move over QUIC on the same socket; that is up to both sides and invisible but for its speed.
+//! Everything may move over QUIC on the same socket; that is up to both sides and invisible but for its speed.
 //!
 //! This is the only place that names the WebRTC and QUIC libraries. It knows nothing of frames, files or keys: two ordered, reliable
 //! lanes (`ctl` and `data`), the certificates in use, and when it is over.
@@ -43,7 +43,7 @@ pub use self::{
     error::{Lost, TransportError},
     found::{Found, RelayReason, WaysIn},
     nat::{Nat, Reflections},
-    quic::{DataPlane, QuicOffer},
+    quic::DataPlane,
     reflection::look_through,
     relay_check::{RelayProbe, check_relay},
     tunnel::Tunnel,

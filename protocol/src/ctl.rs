@@ -18,10 +18,6 @@ pub enum Ctl {
     Bind {
         /// The MAC over both certificates and both ufrags.
         mac: Hash,
-        /// That the speaker can take file data over QUIC as well: SHA-256 of the certificate, in DER, that it is to be known by
-        /// there.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        quic: Option<Hash>,
     },
     /// The second frame each way: who speaks and what it does.
     Hello(Hello),

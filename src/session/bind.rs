@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::detour::Detour;
 use crate::error::Error;
-use crate::transport::{Channel, Found, Identity, Incoming, QuicOffer};
+use crate::transport::{Channel, Found, Identity, Incoming};
 
 /// Binds a channel to the pairing.
 pub(super) async fn bound(mut channel: Channel, keys: SessionKeys) -> Result<(Channel, SessionKeys), Error> {
@@ -51,16 +51,15 @@ pub(super) async fn bound_unless_taken(
     bound(other.found(found), keys).await
 }
 
-/// Exchanges the MACs over the certificates and names in use, and with them how each side is known over QUIC; starts that.
+/// Exchanges the MACs over the certificates and names in use.
 ///
 /// A message that reaches webrtc-rs 0.21 in one batch with the end of the SCTP handshake is dropped: the channel it is
 /// for is registered only after the batch. So the MAC is said until the peer's is heard, and once more then, when
-/// the peer's channel is known to be registered; the machines ignore what comes twice.
+/// the peer's channel is known to be registered; the machines ignore what comes twice. (Between two command lines the transport has done that.)
 async fn bind(channel: &mut Channel, keys: &SessionKeys) -> Result<(), Error> {
     let identity = channel.identity();
     let connection = connection(&identity);
-    let quic = channel.quic_offer().await.map(|offer| Hash(offer.certificate_sha256));
-    let frame = Bytes::from(Ctl::Bind { mac: Hash(keys.bind_mac(&connection)), quic }.encode());
+    let frame = Bytes::from(Ctl::Bind { mac: Hash(keys.bind_mac(&connection)) }.encode());
     let sender = channel.sender();
     let exchange = async {
         loop {
@@ -70,16 +69,13 @@ async fn bind(channel: &mut Channel, keys: &SessionKeys) -> Result<(), Error> {
             }
         }
     };
-    let (mac, their_quic) = timeout(BIND_MAX, exchange).await.map_err(|_| Error::BindMissing)??;
+    let mac = timeout(BIND_MAX, exchange).await.map_err(|_| Error::BindMissing)??;
     keys.verify_bind_mac(&connection, &mac.0).map_err(|_| Error::BindMismatch)?;
-    if let Some((_, Hash(certificate_sha256))) = quic.zip(their_quic) {
-        channel.start_quic(QuicOffer { certificate_sha256 });
-    }
     sender.send_ctl(frame).await.map_err(Error::Lost)
 }
 
-/// Waits for the peer's first frame, which can be nothing else than its MAC; with it comes its certificate for QUIC.
-async fn first_frame(channel: &mut Channel) -> Result<(Hash, Option<Hash>), Error> {
+/// Waits for the peer's first frame, which can be nothing else than its MAC.
+async fn first_frame(channel: &mut Channel) -> Result<Hash, Error> {
     loop {
         let frame = match channel.next().await {
             Incoming::Ctl(frame) => Ctl::decode(&frame).map_err(Violation::from).map_err(TransferError::from)?,
@@ -87,8 +83,8 @@ async fn first_frame(channel: &mut Channel) -> Result<(Hash, Option<Hash>), Erro
             Incoming::Disturbed | Incoming::Recovered => continue,
             Incoming::Lost(lost) => return Err(Error::Lost(lost)),
         };
-        let Ctl::Bind { mac, quic } = frame else { return Err(Error::BindMissing) };
-        return Ok((mac, quic));
+        let Ctl::Bind { mac } = frame else { return Err(Error::BindMissing) };
+        return Ok(mac);
     }
 }
 

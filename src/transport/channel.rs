@@ -9,7 +9,7 @@ use super::{
     error::Lost,
     found::{Found, RelayReason},
     memory,
-    quic::{DataPlane, QuicOffer},
+    quic::DataPlane,
     tunnel,
     webrtc::{self, SocketBuffers},
 };
@@ -178,26 +178,6 @@ impl Channel {
         Some(path)
     }
 
-    /// What the peer needs to know for [`start_quic`](Self::start_quic); `None` where QUIC cannot be used: switched off,
-    /// through a relay, in memory. May be asked again when the path has changed. The peer must get it over this very
-    /// connection, once that is known to be with the right peer.
-    pub async fn quic_offer(&self) -> Option<QuicOffer> {
-        match &self.kind {
-            Kind::Webrtc(live) => live.quic_offer().await,
-            Kind::Memory(_) | Kind::Tunnel(_) => None,
-        }
-    }
-
-    /// Lets file data move over QUIC, now that the peer has announced its certificate. For a side that has made an offer
-    /// itself. Returns at once; until QUIC is up, when it does not come up and when it is lost, data goes over the data
-    /// channel, and nothing is lost by the change.
-    pub fn start_quic(&self, peer: QuicOffer) {
-        match &self.kind {
-            Kind::Webrtc(live) => live.start_quic(peer),
-            Kind::Memory(_) | Kind::Tunnel(_) => {}
-        }
-    }
-
     /// Sends the peer no more at once than a browser's socket holds, from now on: for a peer without QUIC. What goes over QUIC
     /// is not held up.
     pub fn pace(&self) {
@@ -271,7 +251,7 @@ impl ChannelSender {
     /// [`Lost`] when the connection is over. Whether the message arrived is then unknown, as it is when this is cancelled.
     pub async fn send_ctl(&self, message: Bytes) -> Result<(), Lost> {
         match &self.0 {
-            SenderKind::Webrtc(sender) => sender.send_ctl(&message).await,
+            SenderKind::Webrtc(sender) => sender.send_ctl(message).await,
             SenderKind::Memory(sender) => sender.send_ctl(message).await,
             SenderKind::Tunnel(sender) => sender.send_ctl(&message).await,
         }

@@ -1,4 +1,4 @@
-//! Moves file data over QUIC beside an open WebRTC connection, on its socket and along its path.
+//! Moves what is sent over QUIC beside a WebRTC connection, on its socket and along its path.
 //!
 //! ```text
 //!   send_data ──▶ Sending ──┬─ QUIC is up ─────▶ Writer ─▶ uni streams of 1 MiB ─▶ Delivery ──┬──▶ inbox
@@ -14,15 +14,18 @@
 //!    the data lane what was delivered, and sends the rest there before anything else.
 //! 3. *Nothing piles up.* Streams are read only while the inbox has room, and QUIC's windows bound what waits in front of it.
 //!
-//! Until QUIC is up, which takes a round trip, only small frames go at once: a block that the data channel begins it has to finish, and
-//! it is slow to begin and slower where packets get lost.
+//! Where the data channel is open first, only small frames go at once, for a while: a block that it begins it has to finish, and it is slow
+//! to begin and slower where packets get lost.
 //!
-//! Both sides present a certificate made for this connection and take only the one whose hash they were told over the
-//! connection they already trust.
+//! The control lane goes over QUIC as well, see `ctl`: the connection is open as soon as QUIC is, which is some four round trips before
+//! the data channels are.
+//!
+//! Both sides present a certificate made for this connection and take only the one whose hash was in the description that the peer sealed.
 
 mod carrier;
 mod config;
 mod credentials;
+mod ctl;
 mod handover;
 mod receive;
 mod rest;
@@ -30,6 +33,7 @@ mod send;
 mod socket;
 mod steady;
 mod unconfirmed;
+mod words;
 
 #[cfg(test)]
 mod faults;
@@ -54,7 +58,9 @@ use tracing::debug;
 
 #[cfg(test)]
 pub(super) use self::faults::Faults;
-use self::{carrier::Carrier, credentials::Credentials, handover::Handover, receive::Delivery, send::Sending};
+use self::{
+    carrier::Carrier, credentials::Credentials, ctl::Ctl, handover::Handover, receive::Delivery, send::Sending,
+};
 use super::{
     DATA_HEADER_BYTES,
     error::Lost,
@@ -63,12 +69,8 @@ use super::{
     webrtc::Lane,
 };
 
-/// What the peer needs to know to recognise this side. Not secret, but it must come from whom one believes it comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct QuicOffer {
-    /// SHA-256 of the DER certificate this side will present.
-    pub certificate_sha256: [u8; 32],
-}
+/// SHA-256 of the DER certificate that a side presents on QUIC. Not secret, but it must come from whom one believes it comes from.
+pub(super) type CertificateHash = [u8; 32];
 
 /// What carries file data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,11 +90,12 @@ pub(super) enum Role {
     Server,
 }
 
-/// The two ways for file data of one connection.
+/// The two ways for what one connection carries.
 pub(super) struct Plane {
     sockets: Arc<Sockets>,
     ending: Ending,
     lane: Lane,
+    ctl: Arc<Ctl>,
     sending: tokio::sync::Mutex<Sending>,
     receiving: Mutex<Receiving>,
     credentials: OnceLock<Option<Credentials>>,
@@ -123,8 +126,14 @@ struct Started {
 }
 
 impl Plane {
-    pub(super) fn new(lane: Lane, sockets: Arc<Sockets>, messages: InboxSender, ending: Ending) -> Arc<Self> {
+    pub(super) fn new(
+        [ctl, lane]: [Lane; 2],
+        sockets: Arc<Sockets>,
+        messages: InboxSender,
+        ending: Ending,
+    ) -> Arc<Self> {
         Arc::new(Self {
+            ctl: Arc::new(Ctl::new(ctl)),
             sending: tokio::sync::Mutex::new(Sending::new(lane.clone())),
             receiving: Mutex::new(Receiving { messages: Some(messages), started: None, delivery: None }),
             credentials: OnceLock::new(),
@@ -149,17 +158,17 @@ impl Plane {
     }
 
     /// Makes a certificate, and keeps the peer's first packets from now on; `None` when that cannot be done.
-    pub(super) fn offer(&self) -> Option<QuicOffer> {
+    pub(super) fn offer(&self) -> Option<CertificateHash> {
         let credentials = self.credentials.get_or_init(|| {
             Credentials::generate().inspect_err(|error| debug!(%error, "no certificate for QUIC")).ok()
         });
-        let certificate_sha256 = credentials.as_ref()?.sha256();
+        let hash = credentials.as_ref()?.sha256();
         self.sockets.expect_quic();
-        Some(QuicOffer { certificate_sha256 })
+        Some(hash)
     }
 
-    /// Starts to connect, and to connect again when that is lost. Does nothing the second time, or without an own offer.
-    pub(super) fn start(self: &Arc<Self>, role: Role, peer: QuicOffer) {
+    /// Starts to connect as soon as there is a path, and again when that is lost. Does nothing the second time, or without an own offer.
+    pub(super) fn start(self: &Arc<Self>, role: Role, peer: &CertificateHash) {
         let Some(Some(credentials)) = self.credentials.get() else { return };
         let mut receiving = self.receiving();
         if receiving.started.is_some() {
@@ -167,20 +176,70 @@ impl Plane {
         }
         let Some(messages) = receiving.messages.take() else { return };
         let (handover, questions, answers) = Handover::new();
-        let configs = match config::Configs::new(credentials, &peer) {
+        let configs = match config::Configs::new(credentials, peer) {
             Ok(configs) => configs,
             Err(error) => {
                 debug!(%error, "QUIC cannot be set up");
                 return;
             }
         };
-        self.awaited.send_replace(Some(Instant::now() + AWAIT_MAX));
         let carrier = Carrier { plane: Arc::clone(self), role, configs, messages, answers: Some(answers) };
         let answering = handover::answer(questions, self.lane.clone());
         let carrier = tokio::spawn(async move {
             tokio::join!(carrier.run(), answering);
         });
         receiving.started = Some(Started { carrier: Some(carrier), handover });
+    }
+
+    /// Whether the peer offered QUIC as well.
+    pub(super) fn is_started(&self) -> bool {
+        self.receiving().started.is_some()
+    }
+
+    /// Whether QUIC is up, and its changes.
+    pub(super) fn is_up(&self) -> watch::Receiver<Option<noq::Connection>> {
+        self.quic.subscribe()
+    }
+
+    /// Waits until the data channels are open on both sides, now that they are here.
+    ///
+    /// # Errors
+    /// The connection is over.
+    pub(super) async fn meet(&self) -> Result<(), Lost> {
+        if self.is_started() { self.ctl.meet().await } else { Ok(()) }
+    }
+
+    /// Lets what QUIC does not carry go over the data channels, which are open on both sides. Large frames wait a little longer for QUIC.
+    ///
+    /// # Errors
+    /// The connection is over.
+    pub(super) async fn use_data_channels(&self) -> Result<(), Lost> {
+        if self.is_started() && self.quic.borrow().is_none() && !self.sockets.is_relayed() {
+            self.awaited.send_replace(Some(Instant::now() + AWAIT_MAX));
+        }
+        self.ctl.use_data_channel();
+        self.ctl.repeat().await
+    }
+
+    /// Sends a message on the control lane.
+    ///
+    /// # Errors
+    /// The connection is over.
+    pub(super) async fn send_ctl(&self, message: Bytes) -> Result<(), Lost> {
+        self.ctl.send(message).await
+    }
+
+    /// Looks at a message of the control lane's data channel; returns it if it is to be passed on.
+    ///
+    /// # Errors
+    /// The peer broke the protocol.
+    pub(super) fn hear_ctl(&self, message: Bytes) -> Result<Option<Bytes>, Lost> {
+        self.ctl.hear(message)
+    }
+
+    /// Waits until the connection is over.
+    pub(super) async fn lost(&self) -> Lost {
+        self.ending.wait().await
     }
 
     /// Sends a frame of file data.
@@ -212,6 +271,9 @@ impl Plane {
     /// Waits, with a frame of so many bytes, for QUIC to come up if that is expected and worth it.
     async fn await_quic(&self, bytes: usize) {
         let Some(deadline) = *self.awaited.borrow() else { return };
+        if self.quic.borrow().is_some() {
+            return;
+        }
         let is_early = |sent: usize| Some(sent + bytes).filter(|sent| *sent <= EARLY_BYTES);
         if self.early_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_early).is_ok() {
             return;
@@ -254,6 +316,7 @@ impl Plane {
 
     /// Waits until the peer has confirmed everything that was sent over QUIC, or it is in the data lane.
     pub(super) async fn drained(&self) {
+        self.ctl.drained().await;
         loop {
             let (unconfirmed, connection) = {
                 let mut sending = self.sending.lock().await;
@@ -308,7 +371,7 @@ const PART_PACKETS: usize = 24;
 /// counts, and what was read may take a quarter of that for a while.
 const FLIGHT_PACKETS: usize = 16;
 
-/// How long larger frames wait for QUIC. It comes up within a round trip and a half, or not at all.
+/// How long larger frames wait for QUIC where the data channels were open first. It had more time than it needs.
 const AWAIT_MAX: Duration = Duration::from_secs(1);
 
 /// What the data channel takes meanwhile: a first flight of packets, so that what is small arrives no later than without QUIC.

@@ -10,6 +10,7 @@ mod interfaces;
 mod keeper;
 mod lane;
 mod live;
+mod reader;
 mod runtime;
 mod settings;
 mod socket;
@@ -21,16 +22,16 @@ use tokio::sync::mpsc;
 use tracing::debug;
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidateInit, RTCSessionDescription};
 
+use self::{description::Vetted, keeper::Described, live::Guard};
 pub(super) use self::{
     interfaces::interface_mtu,
     lane::Lane,
     live::{Live, LiveSender},
 };
 pub use self::{interfaces::local_ips, runtime::SocketBuffers};
-use self::{keeper::Opened, live::Guard};
 use super::{
     candidate::Candidate,
-    channel::Channel,
+    channel::{Channel, Identity},
     config::{IceServer, PathPolicy, TransportConfig},
     error::{Lost, TransportError},
     found::Found,
@@ -46,7 +47,7 @@ pub enum DialEvent {
     LocalCandidate(Candidate),
     /// There will be no more of them.
     GatheringDone,
-    /// Both lanes are open; [`Dialing::into_channel`] hands them out.
+    /// It is open; [`Dialing::into_channel`] hands it out.
     Open,
     /// It will not open. Stays so.
     Failed(TransportError),
@@ -58,11 +59,15 @@ pub struct Dialing {
     guard: Guard,
     events: mpsc::UnboundedReceiver<DialEvent>,
     inbox: Inbox,
-    opened: Arc<OnceLock<Opened>>,
+    /// Set once both sides have described themselves.
+    agreed: Arc<OnceLock<Described>>,
+    is_open: bool,
+    fingerprint: [u8; 32],
     buffers: SocketBuffers,
     config: TransportConfig,
     /// This side's description, which has been said but not acted on: its candidates come afterwards.
     described: Option<RTCSessionDescription>,
+    ufrag: String,
     remote: Remote,
     found: Found,
     sockets: Arc<Sockets>,
@@ -90,10 +95,13 @@ impl Dialing {
             guard: parts.guard,
             events: parts.events,
             inbox: parts.inbox,
-            opened: parts.opened,
+            agreed: parts.described,
+            is_open: false,
+            fingerprint: parts.fingerprint,
             buffers: parts.buffers,
             config: config.clone(),
             described: None,
+            ufrag: String::new(),
             remote: Remote::Unknown(Vec::new()),
             found: Found::default(),
             sockets: parts.sockets,
@@ -110,8 +118,7 @@ impl Dialing {
         let mut dialing = Self::prepare(config).await?;
         dialing.quic = config.quic.then_some(Role::Server);
         let offer = dialing.pc().create_offer(None).await.map_err(setup)?;
-        let sdp = offer.sdp.clone();
-        dialing.described = Some(offer);
+        let sdp = dialing.describe(offer, true)?;
         if !config.servers_follow {
             dialing.begin(&[]).await?;
         }
@@ -124,10 +131,10 @@ impl Dialing {
     /// # Errors
     /// [`TransportError::Description`] when the offer is unusable, [`TransportError::OutOfOrder`] the second time.
     pub async fn answer(&mut self, offer: &str) -> Result<String, TransportError> {
-        self.describe_remote(offer, RTCSessionDescription::offer).await?;
+        let peer = self.describe_remote(offer, RTCSessionDescription::offer).await?;
         let answer = self.pc().create_answer(None).await.map_err(setup)?;
-        let sdp = answer.sdp.clone();
-        self.described = Some(answer);
+        let sdp = self.describe(answer, peer.quic.is_some())?;
+        self.agree(peer);
         if !self.config.servers_follow {
             self.begin(&[]).await?;
         }
@@ -151,7 +158,39 @@ impl Dialing {
     /// [`TransportError::Description`] when it is unusable, [`TransportError::OutOfOrder`] the second time.
     pub async fn accept_answer(&mut self, answer: &str) -> Result<(), TransportError> {
         self.begin(&[]).await?;
-        self.describe_remote(answer, RTCSessionDescription::answer).await
+        let peer = self.describe_remote(answer, RTCSessionDescription::answer).await?;
+        self.agree(peer);
+        Ok(())
+    }
+
+    /// Takes this side's description; returns it as it is for the other side, with the certificate for QUIC where both may use that.
+    fn describe(&mut self, description: RTCSessionDescription, with_quic: bool) -> Result<String, TransportError> {
+        let sdp = description.sdp.clone();
+        self.ufrag = description::vet(&sdp)?.ufrag;
+        self.described = Some(description);
+        if !with_quic {
+            self.quic = None;
+        }
+        let hash = self.quic.and_then(|_| self.guard.plane().offer());
+        Ok(match hash {
+            Some(hash) => description::with_quic(sdp, &hash),
+            None => sdp,
+        })
+    }
+
+    /// Takes note of what both descriptions say.
+    fn agree(&self, peer: Vetted) {
+        let identity = Identity {
+            local_fingerprint: self.fingerprint,
+            remote_fingerprint: peer.fingerprint,
+            local_ufrag: self.ufrag.clone(),
+            remote_ufrag: peer.ufrag,
+        };
+        // Set once: there is one description of each side.
+        let _ = self.agreed.set(Described { identity, max_message_bytes: peer.max_message_bytes });
+        if let Some((role, hash)) = self.quic.zip(peer.quic) {
+            self.guard.plane().start(role, &hash);
+        }
     }
 
     /// Takes an address of the other side, before or after its description. One that is malformed or one too many is
@@ -174,8 +213,10 @@ impl Dialing {
             Some(event) => event,
             None => DialEvent::Failed(self.guard.ending().wait().await.into()),
         };
-        if let DialEvent::LocalCandidate(candidate) = &event {
-            self.found.local(candidate);
+        match &event {
+            DialEvent::LocalCandidate(candidate) => self.found.local(candidate),
+            DialEvent::Open => self.is_open = true,
+            DialEvent::GatheringDone | DialEvent::Failed(_) => {}
         }
         event
     }
@@ -200,16 +241,21 @@ impl Dialing {
     /// # Errors
     /// [`TransportError::OutOfOrder`] before [`DialEvent::Open`].
     pub fn into_channel(self) -> Result<Channel, TransportError> {
-        let Some(opened) = self.opened.get().cloned() else {
+        let Some(agreed) = self.agreed.get().filter(|_| self.is_open).cloned() else {
             return Err(TransportError::OutOfOrder("the connection is not open yet"));
         };
-        Ok(Channel::webrtc(Live::new(self.guard, self.inbox, opened, self.buffers, self.quic)))
+        Ok(Channel::webrtc(Live::new(self.guard, self.inbox, agreed, self.buffers)))
     }
 
     /// Gives up. Waits until the sockets are closed, two seconds at most.
     pub async fn close(self) {
         self.guard.ending().end(Lost::ClosedHere);
         self.guard.finished().await;
+    }
+
+    #[cfg(test)]
+    pub(super) fn faults(&self) -> &super::quic::Faults {
+        &self.sockets.faults
     }
 
     fn pc(&self) -> &dyn PeerConnection {
@@ -221,22 +267,22 @@ impl Dialing {
         &mut self,
         sdp: &str,
         parse: fn(String) -> webrtc::error::Result<RTCSessionDescription>,
-    ) -> Result<(), TransportError> {
+    ) -> Result<Vetted, TransportError> {
         let Remote::Unknown(waiting) = &mut self.remote else {
             return Err(TransportError::OutOfOrder("the other side has described itself already"));
         };
         let mut candidates = std::mem::take(waiting);
-        let (sdp, inline) = description::vet(sdp)?;
-        candidates.extend(inline);
+        let mut vetted = description::vet(sdp)?;
+        candidates.append(&mut vetted.candidates);
         candidates.truncate(MAX_REMOTE_CANDIDATES);
         candidates.iter().for_each(|candidate| self.learn(candidate));
         self.remote = Remote::Described(candidates.len());
-        let description = parse(sdp).map_err(unusable)?;
+        let description = parse(vetted.sdp.clone()).map_err(unusable)?;
         self.pc().set_remote_description(description).await.map_err(unusable)?;
         for candidate in &candidates {
             self.apply(candidate).await;
         }
-        Ok(())
+        Ok(vetted)
     }
 
     /// Takes note of an address of the other side.

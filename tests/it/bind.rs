@@ -10,7 +10,7 @@ fn b_062_a_wrong_proof_ends_the_receiver() {
     refused_by_receiver(|peer| {
         let mut mac = peer.mac();
         mac[31] ^= 1;
-        peer.say(&Ctl::Bind { mac: Hash(mac), quic: None });
+        peer.say(&Ctl::Bind { mac: Hash(mac) });
     });
 }
 
@@ -18,7 +18,7 @@ fn b_062_a_wrong_proof_ends_the_receiver() {
 fn b_062_a_reflected_proof_ends_the_receiver() {
     refused_by_receiver(|peer| {
         let theirs = peer.hear_mac();
-        peer.say(&Ctl::Bind { mac: theirs, quic: None });
+        peer.say(&Ctl::Bind { mac: theirs });
     });
 }
 
@@ -31,7 +31,7 @@ fn b_062_no_proof_ends_the_receiver() {
 fn b_062_data_before_the_proof_ends_the_receiver() {
     refused_by_receiver(|peer| {
         peer.data(0, 0, b"too early");
-        peer.say(&Ctl::Bind { mac: Hash(peer.mac()), quic: None });
+        peer.say(&Ctl::Bind { mac: Hash(peer.mac()) });
     });
 }
 
@@ -40,7 +40,7 @@ fn b_062_an_offer_before_the_proof_ends_the_receiver() {
     refused_by_receiver(|peer| {
         peer.greet("sends");
         peer.offer(r#"{"path":["film"],"kind":"file","size":1}"#);
-        peer.say(&Ctl::Bind { mac: Hash(peer.mac()), quic: None });
+        peer.say(&Ctl::Bind { mac: Hash(peer.mac()) });
     });
 }
 
@@ -49,7 +49,7 @@ fn b_062_a_wrong_proof_ends_the_sender() {
     refused_by_sender(|peer| {
         let mut mac = peer.mac();
         mac[0] ^= 0x80;
-        peer.say(&Ctl::Bind { mac: Hash(mac), quic: None });
+        peer.say(&Ctl::Bind { mac: Hash(mac) });
     });
 }
 
@@ -57,7 +57,7 @@ fn b_062_a_wrong_proof_ends_the_sender() {
 fn b_062_a_reflected_proof_ends_the_sender() {
     refused_by_sender(|peer| {
         let theirs = peer.hear_mac();
-        peer.say(&Ctl::Bind { mac: theirs, quic: None });
+        peer.say(&Ctl::Bind { mac: theirs });
     });
 }
 
@@ -72,7 +72,7 @@ fn b_062_an_acceptance_before_the_proof_ends_the_sender() {
         peer.greet("receives");
         peer.say_json(r#"{"t":"accept","last":true}"#);
         peer.say_json(r#"{"t":"want","ranges":[[0,0,7]]}"#);
-        peer.say(&Ctl::Bind { mac: Hash(peer.mac()), quic: None });
+        peer.say(&Ctl::Bind { mac: Hash(peer.mac()) });
     });
 }
 

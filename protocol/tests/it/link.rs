@@ -156,7 +156,7 @@ impl Link {
             self.fall_silent();
         }
         // Each side has said until it was heard that the new channel is its own, the last time when it was heard already.
-        let bind = Ctl::Bind { mac: Hash([7; 32]), quic: None }.encode();
+        let bind = Ctl::Bind { mac: Hash([7; 32]) }.encode();
         if !self.done.0 {
             self.sender.handle_input(sender::Input::Reconnected, self.now)?;
             self.sender.handle_input(sender::Input::Ctl(bind.clone().into()), self.now)?;
@@ -179,7 +179,7 @@ impl Link {
             let silent = self.receiver.handle_input(receiver::Input::TimedOut, self.now);
             assert_eq!(silent, Err(TransferError::Silent));
         }
-        let bind = Ctl::Bind { mac: Hash([0; 32]), quic: None }.encode();
+        let bind = Ctl::Bind { mac: Hash([0; 32]) }.encode();
         self.depart(Packet::CtlToSender(bind.clone()), self.ctl_delay);
         self.depart(Packet::CtlToReceiver(bind), self.ctl_delay);
     }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use noq::{Connection, Endpoint, TokioRuntime, VarInt};
+use noq::{Connection, ConnectionError, Endpoint, TokioRuntime, VarInt};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -14,13 +14,15 @@ use super::{
     Plane, Role,
     config::{self, Configs},
     credentials,
+    ctl::Source,
     handover::{self, Got},
-    receive::{self, Delivery},
+    receive::Delivery,
     send::Writer,
     socket::{Attachment, QuicSocket},
     unconfirmed::Unconfirmed,
+    words::{self, Listener},
 };
-use crate::transport::{inbox::InboxSender, socket::Route};
+use crate::transport::{error::Lost, inbox::InboxSender, socket::Route};
 
 /// Keeps a QUIC connection beside the WebRTC one.
 pub(super) struct Carrier {
@@ -52,7 +54,9 @@ impl Carrier {
                 debug!(reason = ?connection.close_reason(), "QUIC is down");
             }
             self.plane.awaited.send_replace(None);
-            attempt.close(if ending.reason().is_some() { LAST_WORD_LIMIT } else { CLOSE_LIMIT }).await;
+            let (code, limit) =
+                if ending.reason().is_some() { (ENDED, LAST_WORD_LIMIT) } else { (QUIC_ONLY, CLOSE_LIMIT) };
+            attempt.close(code, limit).await;
             failures = if start.elapsed() > STEADY { 0 } else { failures + 1 };
             tokio::select! {
                 _ = ending.wait() => return,
@@ -64,17 +68,26 @@ impl Carrier {
 
     /// Carries data until the connection is lost or the route changes, and hands over to the data lane.
     async fn carry(&mut self, connection: &Connection, route: &Route, routes: &mut watch::Receiver<Option<Route>>) {
-        let (Some(id), Ok(confirming)) = (handover::connection_id(connection), connection.open_uni().await) else {
+        let (Some(id), Ok(saying)) = (handover::connection_id(connection), connection.open_uni().await) else {
             return;
         };
         let plane = Arc::clone(&self.plane);
         let unconfirmed = Arc::new(Unconfirmed::default());
-        let (delivery, confirmed) = Delivery::new(id, connection.clone(), self.messages.clone());
-        let delivery = Arc::new(delivery);
+        let (words, to_be_said) = mpsc::unbounded_channel();
+        let delivery = Arc::new(Delivery::new(id, connection.clone(), self.messages.clone(), words.clone()));
         plane.receiving().delivery = Some(Arc::clone(&delivery));
+        let (heard, count) = watch::channel(0);
+        let listener = Listener {
+            ctl: Arc::clone(&plane.ctl),
+            unconfirmed: Arc::clone(&unconfirmed),
+            messages: self.messages.clone(),
+            source: Source::Quic(id),
+            heard,
+        };
         let mut tasks = JoinSet::new();
-        tasks.spawn(receive::send_confirmations(confirming, confirmed));
-        tasks.spawn(delivery.run(Arc::clone(&unconfirmed), plane.ending.clone()));
+        tasks.spawn(words::say(saying, to_be_said, count));
+        tasks.spawn(delivery.run(listener, plane.ending.clone()));
+        plane.ctl.use_quic(words);
 
         let mut answers = self.answers.take();
         let lost = async {
@@ -90,15 +103,19 @@ impl Carrier {
             }
         };
         tokio::select! {
-            _ = connection.closed() => {}
+            reason = connection.closed() => if is_the_end(&reason) {
+                plane.ending.end(Lost::ClosedByPeer);
+            },
             () = lost => {}
         }
         self.answers = answers;
         plane.quic.send_replace(None);
-        connection.close(VarInt::from_u32(0), b"");
+        connection.close(if plane.ending.reason().is_some() { ENDED } else { QUIC_ONLY }, b"");
+        // An error means that the WebRTC connection is over as well.
+        plane.ctl.quic_lost();
+        let _ = plane.ctl.repeat().await;
         let mut sending = plane.sending.lock().await;
         sending.quic_lost();
-        // An error means that the WebRTC connection is over as well.
         let _ = sending.hand_over().await;
         drop(sending);
         tasks.shutdown().await;
@@ -151,8 +168,8 @@ impl Attempt {
     }
 
     /// Tells the peer, waits so long for an answer, and leaves the socket to WebRTC.
-    async fn close(self, limit: Duration) {
-        self.endpoint.close(VarInt::from_u32(0), b"");
+    async fn close(self, code: VarInt, limit: Duration) {
+        self.endpoint.close(code, b"");
         let _ = timeout(limit, self.endpoint.wait_all_draining()).await;
         drop(self.attachment);
     }
@@ -180,6 +197,17 @@ async fn leaves(routes: &mut watch::Receiver<Option<Route>>, route: &Route) {
         std::future::pending().await
     }
 }
+
+/// Whether the peer closed QUIC because the connection as a whole is over.
+fn is_the_end(reason: &ConnectionError) -> bool {
+    matches!(reason, ConnectionError::ApplicationClosed(close) if close.error_code == ENDED)
+}
+
+/// Closes QUIC, and nothing else.
+const QUIC_ONLY: VarInt = VarInt::from_u32(0);
+
+/// Says that the connection as a whole is over.
+const ENDED: VarInt = VarInt::from_u32(1);
 
 /// How long a client tries. Data goes over the data channel meanwhile.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);

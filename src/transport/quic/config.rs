@@ -7,7 +7,7 @@ use noq::{
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
 };
 
-use super::{QuicOffer, credentials::Credentials, steady::SteadyConfig};
+use super::{CertificateHash, credentials::Credentials, steady::SteadyConfig};
 use crate::transport::{error::TransportError, socket::Route, webrtc::interface_mtu};
 
 /// What is the same for every attempt to connect.
@@ -19,12 +19,12 @@ pub(super) struct Configs {
 impl Configs {
     /// # Errors
     /// [`TransportError::Setup`].
-    pub(super) fn new(credentials: &Credentials, peer: &QuicOffer) -> Result<Self, TransportError> {
+    pub(super) fn new(credentials: &Credentials, peer: &CertificateHash) -> Result<Self, TransportError> {
         fn setup(error: impl std::fmt::Display) -> TransportError {
             TransportError::Setup(error.to_string())
         }
-        let client = credentials.client_config(peer.certificate_sha256).map_err(setup)?;
-        let server = credentials.server_config(peer.certificate_sha256).map_err(setup)?;
+        let client = credentials.client_config(*peer).map_err(setup)?;
+        let server = credentials.server_config(*peer).map_err(setup)?;
         Ok(Self {
             client: Arc::new(QuicClientConfig::try_from(client).map_err(setup)?),
             server: Arc::new(QuicServerConfig::try_from(server).map_err(setup)?),

@@ -1,4 +1,4 @@
-//! A path that treats QUIC badly, for tests.
+//! A path that treats QUIC or DTLS badly, for tests.
 
 use std::{
     io,
@@ -14,11 +14,17 @@ pub(in crate::transport) struct Faults {
     /// How many of them pass.
     passing: AtomicUsize,
     corrupting: AtomicBool,
+    without_dtls: AtomicBool,
 }
 
 impl Default for Faults {
     fn default() -> Self {
-        Self { sent: AtomicUsize::new(0), passing: AtomicUsize::new(usize::MAX), corrupting: AtomicBool::new(false) }
+        Self {
+            sent: AtomicUsize::new(0),
+            passing: AtomicUsize::new(usize::MAX),
+            corrupting: AtomicBool::new(false),
+            without_dtls: AtomicBool::new(false),
+        }
     }
 }
 
@@ -32,6 +38,16 @@ impl Faults {
     /// Flips a bit in every tenth.
     pub(in crate::transport) fn corrupt(&self) {
         self.corrupting.store(true, Ordering::Relaxed);
+    }
+
+    /// Drops what DTLS sends from now on.
+    pub(in crate::transport) fn drop_dtls(&self) {
+        self.without_dtls.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a datagram of WebRTC's is dropped.
+    pub(in crate::transport) fn drops(&self, datagram: &[u8]) -> bool {
+        self.without_dtls.load(Ordering::Relaxed) && matches!(datagram, [20..=63, ..])
     }
 
     pub(super) fn send(

@@ -65,11 +65,17 @@ pub(super) fn lost(id: &ConnectionId) -> BytesMut {
 }
 
 fn prefix(kind: u8, id: &ConnectionId) -> BytesMut {
-    let mut message = BytesMut::with_capacity(64);
-    message.put_slice(&MARK);
-    message.put_u8(kind);
+    let mut message = word(kind);
     message.put_slice(id);
     message
+}
+
+/// The beginning of a word of the transport on a data channel.
+pub(super) fn word(kind: u8) -> BytesMut {
+    let mut word = BytesMut::with_capacity(64);
+    word.put_slice(&MARK);
+    word.put_u8(kind);
+    word
 }
 
 /// Hears questions and answers, without waiting.
@@ -135,7 +141,8 @@ pub(super) async fn answer(mut replies: mpsc::Receiver<BytesMut>, lane: Lane) {
 /// All frames of a stream.
 pub(super) const WHOLE: u64 = u64::MAX;
 
-const MARK: [u8; 4] = [0xff; 4];
+/// What no frame begins with.
+pub(super) const MARK: [u8; 4] = [0xff; 4];
 
 const HEAD_BYTES: usize = MARK.len() + 1 + 16;
 

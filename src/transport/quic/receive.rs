@@ -16,7 +16,7 @@ use tracing::debug;
 use super::{
     handover::{ConnectionId, Got, WHOLE},
     send::RECORD_HEAD_BYTES,
-    unconfirmed::Unconfirmed,
+    words::{Listener, Word},
 };
 use crate::transport::{
     DATA_HEADER_BYTES, MAX_ACCEPTED_MESSAGE_BYTES,
@@ -33,7 +33,7 @@ pub(super) struct Delivery {
     messages: InboxSender,
     /// Bytes that may wait in the inbox.
     budget: Arc<Semaphore>,
-    confirmations: mpsc::UnboundedSender<u64>,
+    words: mpsc::UnboundedSender<Word>,
     passed: Mutex<Passed>,
 }
 
@@ -60,18 +60,17 @@ impl From<ReadError> for Stop {
 }
 
 impl Delivery {
-    /// Also returns where the numbers of streams that were passed on whole come out. They wait for the peer no longer than
-    /// its streams do, of which there are few.
+    /// Says in `words` which streams were passed on whole. They wait for the peer no longer than its streams do, of which there are few.
     pub(super) fn new(
         id: ConnectionId,
         connection: Connection,
         messages: InboxSender,
-    ) -> (Self, mpsc::UnboundedReceiver<u64>) {
-        let (confirmations, confirmed) = mpsc::unbounded_channel();
-        // The peer's stream 0 carries confirmations.
+        words: mpsc::UnboundedSender<Word>,
+    ) -> Self {
+        // The peer's stream 0 carries words.
         let passed = Mutex::new(Passed { frozen: false, got: Got { id, first: 1, streams: BTreeMap::new() } });
         let budget = Arc::new(Semaphore::new(BUDGET_BYTES));
-        (Self { id, connection, messages, budget, confirmations, passed }, confirmed)
+        Self { id, connection, messages, budget, words, passed }
     }
 
     pub(super) fn id(&self) -> &ConnectionId {
@@ -87,18 +86,23 @@ impl Delivery {
     }
 
     /// Reads all streams until the connection is lost.
-    pub(super) async fn run(self: Arc<Self>, unconfirmed: Arc<Unconfirmed>, ending: Ending) {
-        let mut readers = JoinSet::new();
+    pub(super) async fn run(self: Arc<Self>, listener: Listener, ending: Ending) {
+        let (mut readers, mut listener) = (JoinSet::new(), Some(listener));
         loop {
             let stream = tokio::select! {
                 stream = self.connection.accept_uni() => stream,
                 Some(_) = readers.join_next(), if !readers.is_empty() => continue,
             };
             let Ok(stream) = stream else { break };
-            if stream.id().index() == 0 {
-                readers.spawn(hear_confirmations(stream, Arc::clone(&unconfirmed)));
-            } else {
-                readers.spawn(Arc::clone(&self).read_stream(stream, ending.clone()));
+            match listener.take() {
+                Some(listener) if stream.id().index() == 0 => {
+                    let ending = ending.clone();
+                    readers.spawn(async move { listener.hear(stream).await.unwrap_or_else(|lost| ending.end(lost)) });
+                }
+                other => {
+                    listener = other;
+                    readers.spawn(Arc::clone(&self).read_stream(stream, ending.clone()));
+                }
             }
         }
         // Streams that ended before the connection did may still be read.
@@ -161,25 +165,7 @@ impl Delivery {
             got.first += 1;
         }
         // Fails when the connection is lost.
-        let _ = self.confirmations.send(index);
-    }
-}
-
-/// Tells the peer which of its streams were passed on whole, on this side's first stream.
-pub(super) async fn send_confirmations(mut stream: noq::SendStream, mut confirmed: mpsc::UnboundedReceiver<u64>) {
-    let mut indices = Vec::new();
-    while confirmed.recv_many(&mut indices, CONFIRMATIONS).await > 0 {
-        let bytes: Bytes = indices.drain(..).flat_map(u64::to_be_bytes).collect();
-        if stream.write_chunk(bytes).await.is_err() {
-            return;
-        }
-    }
-}
-
-async fn hear_confirmations(mut stream: RecvStream, unconfirmed: Arc<Unconfirmed>) {
-    let mut index = [0; 8];
-    while stream.read_exact(&mut index).await.is_ok() {
-        unconfirmed.confirm(u64::from_be_bytes(index));
+        let _ = self.words.send(Word::Delivered(index));
     }
 }
 
@@ -225,8 +211,5 @@ const _: () = assert!(BUDGET_BYTES / MESSAGE_COST_BYTES < MAX_QUEUED_MESSAGES * 
 
 /// Pieces, mostly the contents of one packet each, that are taken from a stream at once.
 const CHUNKS: usize = 32;
-
-/// Confirmations in one write.
-const CONFIRMATIONS: usize = 64;
 
 const MALFORMED: Lost = Lost::Violation("a QUIC stream that makes no sense");

@@ -14,7 +14,6 @@ use crate::transport::{Channel, DialEvent, Dialing, Incoming, TransportConfig};
 #[tokio::test(flavor = "multi_thread")]
 async fn much_data_arrives_whole_over_quic_and_in_order_within_each_block() {
     let (guest, mut host) = connect().await;
-    start(&guest, &host).await;
     up(&guest).await;
     let bytes = 256 << 20;
     let sending = send_file(&guest, 0, bytes);
@@ -28,11 +27,11 @@ async fn much_data_arrives_whole_over_quic_and_in_order_within_each_block() {
 #[tokio::test(flavor = "multi_thread")]
 async fn quic_comes_up_over_either_family_while_the_data_channel_carries_data_already() {
     for family in ["127.0.0.1", "::1"] {
-        let (guest, mut host) = connect_by(&loopback(), |candidate| candidate.contains(&format!(" {family} "))).await;
+        let by_family = |candidate: &str| candidate.contains(&format!(" {family} "));
+        let (mut guest, mut host) = connect_by(&loopback(), by_family, Way::DataChannel).await;
         // Both directions at once, each from one side's first byte.
         let sending = send_file(&host, 0, 8 << 20);
-        start(&guest, &host).await;
-        let mut guest = guest;
+        faults(&guest).drop_after(usize::MAX);
         assert_eq!(receive_file(&mut guest, 8 << 20, |_| {}).await, hash_of(8 << 20));
         sending.await.unwrap();
         up(&guest).await;
@@ -49,10 +48,10 @@ async fn quic_comes_up_over_either_family_while_the_data_channel_carries_data_al
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_large_waits_for_quic() {
-    let (guest, mut host) = connect().await;
-    start(&guest, &host).await;
+    let (guest, mut host) = connect_by(&loopback(), |_| true, Way::DataChannel).await;
     guest.plane().awaited.send_replace(Some(Instant::now() + LONG));
     let sending = send_file(&guest, 0, 8 << 20);
+    faults(&guest).drop_after(usize::MAX);
     assert_eq!(receive_file(&mut host, 8 << 20, |_| {}).await, hash_of(8 << 20));
     sending.await.unwrap();
     assert_eq!(guest.plane().sending.lock().await.streams(), 8, "each block went by a stream of its own");
@@ -60,9 +59,7 @@ async fn what_is_large_waits_for_quic() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_small_does_not_wait_for_quic() {
-    let (guest, mut host) = connect().await;
-    faults(&guest).drop_after(0);
-    start(&guest, &host).await;
+    let (guest, mut host) = connect_by(&loopback(), |_| true, Way::DataChannel).await;
     guest.plane().awaited.send_replace(Some(Instant::now() + LONG));
     guest.sender().send_data([0; DATA_HEADER_BYTES], Bytes::from_static(b"small")).await.unwrap();
     assert!(matches!(next(&mut host).await, Incoming::Data(_)));
@@ -70,9 +67,47 @@ async fn what_is_small_does_not_wait_for_quic() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_open_as_soon_as_quic_is() {
+    let (guest, mut host) = connect_by(&loopback(), |_| true, Way::QuicOnly).await;
+    let sender = guest.sender();
+    sender.send_ctl(Bytes::from_static(b"early")).await.unwrap();
+    assert_eq!(next(&mut host).await, Incoming::Ctl(Bytes::from_static(b"early")));
+    assert!(!guest.plane().ctl.is_ready(), "the data channels are not open");
+    host.sender().send_ctl(Bytes::from_static(b"answer")).await.unwrap();
+    let mut guest = guest;
+    assert_eq!(next(&mut guest).await, Incoming::Ctl(Bytes::from_static(b"answer")));
+    // Said by QUIC alone, and after everything that was sent before.
+    sender.send_ctl(Bytes::from_static(b"last")).await.unwrap();
+    guest.close().await;
+    assert_eq!(next(&mut host).await, Incoming::Ctl(Bytes::from_static(b"last")));
+    assert_eq!(next(&mut host).await, Incoming::Lost(Lost::ClosedByPeer));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_control_lane_loses_and_repeats_nothing_when_quic_is_cut() {
+    let (guest, mut host) = connect().await;
+    up(&guest).await;
+    let (sender, cut) = (guest.sender(), [&guest, &host].map(|side| Arc::clone(&side.plane().sockets)));
+    let sending = tokio::spawn(async move {
+        for number in 0..2_000_u32 {
+            sender.send_ctl(Bytes::copy_from_slice(&number.to_be_bytes())).await.unwrap();
+        }
+    });
+    for number in 0..2_000_u32 {
+        if number == 300 {
+            cut.iter().for_each(|sockets| sockets.faults.drop_after(0));
+        }
+        assert_eq!(next(&mut host).await, Incoming::Ctl(Bytes::copy_from_slice(&number.to_be_bytes())));
+    }
+    sending.await.unwrap();
+    host.sender().send_ctl(Bytes::from_static(b"answer")).await.unwrap();
+    let mut guest = guest;
+    assert_eq!(next(&mut guest).await, Incoming::Ctl(Bytes::from_static(b"answer")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_small_frames_arrive_each_once() {
     let (guest, mut host) = connect().await;
-    start(&guest, &host).await;
     up(&guest).await;
     let sender = guest.sender();
     let sending = tokio::spawn(async move {
@@ -94,7 +129,6 @@ async fn many_small_frames_arrive_each_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_that_does_not_read_stops_the_sender_and_loses_nothing() {
     let (guest, mut host) = connect().await;
-    start(&guest, &host).await;
     up(&guest).await;
     let bytes = 160 << 20;
     let sending = send_file(&guest, 0, bytes);
@@ -116,12 +150,8 @@ async fn a_receiver_that_does_not_read_stops_the_sender_and_loses_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_certificate_than_the_announced_one_is_refused_by_either_side() {
     for forge_guest in [true, false] {
-        let (guest, mut host) = connect().await;
-        let (mut from_guest, mut from_host) = (guest.quic_offer().await.unwrap(), host.quic_offer().await.unwrap());
-        let forged = if forge_guest { &mut from_guest } else { &mut from_host };
-        forged.certificate_sha256[31] ^= 1;
-        guest.start_quic(from_host);
-        host.start_quic(from_guest);
+        let way = Way::Forged { is_guest: forge_guest };
+        let (guest, mut host) = connect_by(&loopback(), |_| true, way).await;
         let sending = send_file(&guest, 0, 32 << 20);
         assert_eq!(receive_file(&mut host, 32 << 20, |_| {}).await, hash_of(32 << 20));
         sending.await.unwrap();
@@ -135,9 +165,9 @@ async fn another_certificate_than_the_announced_one_is_refused_by_either_side() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_quic_is_blocked_the_data_channel_carries_everything() {
-    let (guest, mut host) = connect().await;
-    faults(&guest).drop_after(0);
-    start(&guest, &host).await;
+    let (guest, mut host) = connect_by(&loopback(), |_| true, Way::DataChannel).await;
+    guest.sender().send_ctl(Bytes::from_static(b"before it")).await.unwrap();
+    assert_eq!(next(&mut host).await, Incoming::Ctl(Bytes::from_static(b"before it")));
     let sending = send_file(&guest, 0, 16 << 20);
     assert_eq!(receive_file(&mut host, 16 << 20, |_| {}).await, hash_of(16 << 20));
     sending.await.unwrap();
@@ -148,7 +178,6 @@ async fn where_quic_is_blocked_the_data_channel_carries_everything() {
 #[tokio::test(flavor = "multi_thread")]
 async fn when_quic_is_cut_in_the_middle_the_data_channel_goes_on_and_nothing_is_lost() {
     let (guest, mut host) = connect().await;
-    start(&guest, &host).await;
     up(&guest).await;
     let bytes = 96 << 20;
     let sending = send_file(&guest, 0, bytes);
@@ -167,7 +196,6 @@ async fn when_quic_is_cut_in_the_middle_the_data_channel_goes_on_and_nothing_is_
 #[tokio::test(flavor = "multi_thread")]
 async fn quic_comes_back_when_the_way_is_free_again() {
     let (guest, mut host) = connect().await;
-    start(&guest, &host).await;
     up(&guest).await;
     let bytes = 96 << 20;
     for (from, by_sender) in [(0, true), (bytes, false)] {
@@ -175,7 +203,7 @@ async fn quic_comes_back_when_the_way_is_free_again() {
         let killed = if by_sender { guest.plane() } else { host.plane() }.quic.borrow().clone().unwrap();
         let kill = |left| {
             if left == bytes / 2 {
-                killed.close(noq::VarInt::from_u32(1), b"test")
+                killed.close(noq::VarInt::from_u32(0), b"test")
             }
         };
         assert_eq!(receive_part(&mut host, from, bytes, kill).await, hash_of_part(from, bytes));
@@ -187,7 +215,6 @@ async fn quic_comes_back_when_the_way_is_free_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn corrupted_datagrams_cost_time_only() {
     let (guest, mut host) = connect().await;
-    start(&guest, &host).await;
     up(&guest).await;
     faults(&guest).corrupt();
     let sending = send_file(&guest, 0, 16 << 20);
@@ -198,7 +225,6 @@ async fn corrupted_datagrams_cost_time_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_sent_arrives_even_when_the_sender_closes_at_once() {
     let (guest, mut host) = connect().await;
-    start(&guest, &host).await;
     up(&guest).await;
     send_file(&guest, 0, 8 << 20).await.unwrap();
     let closing = tokio::spawn(guest.close());
@@ -212,15 +238,12 @@ fn nothing_is_left_of_a_connection_however_it_ends() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let addresses = runtime.block_on(async {
         let (guest, host) = connect().await;
-        start(&guest, &host).await;
         up(&guest).await;
         let path = guest.path().await.unwrap();
         drop(guest);
         host.close().await;
-        let (guest, host) = connect().await;
-        start(&guest, &host).await;
-        // In the middle of the handshake.
-        drop((guest, host));
+        // While the data channels are about to open.
+        drop(connect().await);
         [path.local.unwrap(), path.remote.unwrap()]
     });
     let start = std::time::Instant::now();
@@ -234,18 +257,25 @@ fn nothing_is_left_of_a_connection_however_it_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn quic_that_is_switched_off_is_not_offered() {
-    let (guest, host) = connect_by(&TransportConfig { quic: false, ..loopback() }, |_| true).await;
-    assert_eq!(guest.quic_offer().await, None);
-    assert_eq!(host.quic_offer().await, None);
-    host.start_quic(QuicOffer { certificate_sha256: [0; 32] });
-    assert_eq!(host.data_plane(), DataPlane::DataChannel);
+async fn quic_that_is_switched_off_on_one_side_is_not_used() {
+    for is_guest in [true, false] {
+        let (with, without) = (loopback(), TransportConfig { quic: false, ..loopback() });
+        let (guest_config, host_config) = if is_guest { (&without, &with) } else { (&with, &without) };
+        let mut host = Dialing::prepare(host_config).await.unwrap();
+        let (mut guest, offer) = Dialing::offer(guest_config).await.unwrap();
+        let answer = host.answer(&offer).await.unwrap();
+        assert_eq!(offer.contains("quic"), !is_guest);
+        assert!(!answer.contains("quic"));
+        guest.accept_answer(&answer).await.unwrap();
+        let (guest, host) = meet(guest, host, |_| true).await;
+        assert!(!guest.plane().is_started() && !host.plane().is_started());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_has_never_more_to_acknowledge_than_its_socket_holds() {
     const BYTES: u64 = 4 << 20;
-    let (guest, mut host) = connect().await;
+    let (guest, mut host) = connect_by(&TransportConfig { quic: false, ..loopback() }, |_| true, Way::Any).await;
     guest.pace();
     let sending = send_file(&guest, 0, BYTES);
     let lane = guest.plane().lane.clone();
@@ -265,15 +295,51 @@ fn faults(channel: &Channel) -> &Faults {
 }
 
 async fn connect() -> (Channel, Channel) {
-    connect_by(&loopback(), |_| true).await
+    connect_by(&loopback(), |_| true, Way::Any).await
+}
+
+/// How two sides come together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Any,
+    /// Datagrams of QUIC that the guest sends are dropped, until that is ended.
+    DataChannel,
+    /// Those of DTLS are dropped.
+    QuicOnly,
+    /// One side announces another certificate for QUIC than it has.
+    Forged {
+        is_guest: bool,
+    },
 }
 
 /// Connects by those candidates that are `wanted`.
-async fn connect_by(config: &TransportConfig, wanted: impl Fn(&str) -> bool) -> (Channel, Channel) {
+async fn connect_by(config: &TransportConfig, wanted: impl Fn(&str) -> bool, way: Way) -> (Channel, Channel) {
     let mut host = Dialing::prepare(config).await.unwrap();
-    let (mut guest, offer) = Dialing::offer(config).await.unwrap();
-    let answer = host.answer(&offer).await.unwrap();
+    let (mut guest, mut offer) = Dialing::offer(config).await.unwrap();
+    match way {
+        Way::Any => {}
+        Way::DataChannel => guest.faults().drop_after(0),
+        // It has said hello by then, and so knows the path.
+        Way::QuicOnly => guest.faults().drop_dtls(),
+        Way::Forged { is_guest: true } => forge(&mut offer),
+        Way::Forged { is_guest: false } => {}
+    }
+    let mut answer = host.answer(&offer).await.unwrap();
+    if way == (Way::Forged { is_guest: false }) {
+        forge(&mut answer);
+    }
     guest.accept_answer(&answer).await.unwrap();
+    meet(guest, host, wanted).await
+}
+
+/// Changes the hash of the certificate in a description.
+fn forge(description: &mut String) {
+    let at = description.find("quic:").unwrap() + "quic:".len();
+    let other = if description[at..].starts_with('0') { "1" } else { "0" };
+    description.replace_range(at..=at, other);
+}
+
+async fn meet(mut guest: Dialing, mut host: Dialing, wanted: impl Fn(&str) -> bool) -> (Channel, Channel) {
     let (mut guest_open, mut host_open) = (false, false);
     while !(guest_open && host_open) {
         let (from_guest, event) = tokio::select! {
@@ -292,12 +358,6 @@ async fn connect_by(config: &TransportConfig, wanted: impl Fn(&str) -> bool) -> 
         }
     }
     (guest.into_channel().unwrap(), host.into_channel().unwrap())
-}
-
-async fn start(guest: &Channel, host: &Channel) {
-    let (from_guest, from_host) = (guest.quic_offer().await.unwrap(), host.quic_offer().await.unwrap());
-    guest.start_quic(from_host);
-    host.start_quic(from_guest);
 }
 
 async fn up(channel: &Channel) {

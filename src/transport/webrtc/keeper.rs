@@ -5,15 +5,14 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use sha2::{Digest, Sha256};
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 use tracing::{debug, warn};
 use webrtc::{
-    data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit},
+    data_channel::{DataChannel, RTCDataChannelInit},
     peer_connection::{
         PeerConnection, PeerConnectionEventHandler, RTCIceCandidate, RTCIceConnectionState, RTCIceGatheringState,
         RTCPeerConnectionIceEvent, RTCPeerConnectionState, StatsSelector,
-        crypto::{HashAlgorithm, RTCCryptoProvider},
     },
 };
 
@@ -21,6 +20,7 @@ use super::{
     DialEvent,
     lane::Lane,
     live::Guard,
+    reader::{Reader, Which},
     runtime::{Hurry, SocketBuffers},
     settings::{self, Built},
 };
@@ -39,14 +39,16 @@ pub(super) struct Parts {
     pub(super) guard: Guard,
     pub(super) events: mpsc::UnboundedReceiver<DialEvent>,
     pub(super) inbox: Inbox,
-    pub(super) opened: Arc<OnceLock<Opened>>,
+    pub(super) described: Arc<OnceLock<Described>>,
+    /// SHA-256 of the own certificate.
+    pub(super) fingerprint: [u8; 32],
     pub(super) buffers: SocketBuffers,
     pub(super) sockets: Arc<Sockets>,
 }
 
-/// What is known once both lanes are open.
+/// What both descriptions say. Nothing else opens: QUIC and DTLS take the certificates of which the hashes are there.
 #[derive(Clone, Debug)]
-pub(super) struct Opened {
+pub(super) struct Described {
     pub(super) identity: Identity,
     /// Bytes in the largest message that both sides take.
     pub(super) max_message_bytes: usize,
@@ -69,7 +71,7 @@ pub(super) async fn start(config: &TransportConfig) -> Result<Parts, TransportEr
     let hurry = Arc::new(Hurry::default());
     let listener = Arc::new(Listener { notes: notes_sender.clone(), hurry: Arc::clone(&hurry) });
     let sockets = Sockets::new();
-    let Built { pc, certificate_der, crypto, buffers } = settings::build(config, &listener, &hurry, &sockets).await?;
+    let Built { pc, certificate_der, buffers } = settings::build(config, &listener, &hurry, &sockets).await?;
     let lanes = match open_lanes(pc.as_ref()).await {
         Ok(lanes) => lanes,
         Err(error) => {
@@ -79,34 +81,36 @@ pub(super) async fn start(config: &TransportConfig) -> Result<Parts, TransportEr
     };
     let ending = Ending::new();
     let (messages, inbox) = inbox(MAX_QUEUED_MESSAGES, MAX_QUEUED_BYTES);
-    let data_lane = Lane::new(Arc::clone(&lanes.data), ending.clone());
-    let plane = Plane::new(data_lane, Arc::clone(&sockets), messages.clone(), ending.clone());
-    let reader = |lane: &Arc<dyn DataChannel>, plane| {
-        let reader = Reader { plane, messages: messages.clone(), notes: notes_sender.clone(), ending: ending.clone() };
+    let sending = [&lanes.ctl, &lanes.data].map(|lane| Lane::new(Arc::clone(lane), ending.clone()));
+    let plane = Plane::new(sending.clone(), Arc::clone(&sockets), messages.clone(), ending.clone());
+    let reader = |which, lane: &Arc<dyn DataChannel>| {
+        let (plane, messages) = (Arc::clone(&plane), messages.clone());
+        let reader = Reader { which, plane, messages, notes: notes_sender.clone(), ending: ending.clone() };
         tokio::spawn(reader.run(Arc::clone(lane)))
     };
-    let readers = [reader(&lanes.ctl, None), reader(&lanes.data, Some(Arc::clone(&plane)))];
+    let readers = [reader(Which::Ctl, &lanes.ctl), reader(Which::Data, &lanes.data)];
     let (events_sender, events) = mpsc::unbounded_channel();
-    let opened = Arc::new(OnceLock::new());
+    let described = Arc::new(OnceLock::new());
     let keeper = Keeper {
         pc: Arc::clone(&pc),
         readers,
         notes,
+        notes_sender,
         events: events_sender,
         messages,
         plane: Arc::clone(&plane),
         ending: ending.clone(),
         hurry,
-        opened: Arc::clone(&opened),
-        crypto,
-        certificate_der,
+        described: Arc::clone(&described),
+        is_open: false,
+        sending,
         handshake_limit: config.handshake_limit,
         handshake_deadline: None,
         lanes_open: 0,
         disturbed: false,
     };
     let guard = Guard::new(pc, lanes, plane, ending, tokio::spawn(keeper.run()));
-    Ok(Parts { guard, events, inbox, opened, buffers, sockets })
+    Ok(Parts { guard, events, inbox, described, fingerprint: sha256(&certificate_der), buffers, sockets })
 }
 
 /// Makes the two lanes with numbers both sides know, which saves a round trip.
@@ -120,12 +124,14 @@ async fn open_lanes(pc: &dyn PeerConnection) -> webrtc::error::Result<Lanes> {
 
 /// What the library's driver and the readers tell the keeper.
 #[derive(Debug)]
-enum Note {
+pub(super) enum Note {
     Candidate(RTCIceCandidate),
     GatheringDone,
     PathFound,
     Connection(RTCPeerConnectionState),
     LaneOpen,
+    /// Both lanes are open on both sides.
+    LanesMet,
     ForeignChannel,
 }
 
@@ -170,66 +176,21 @@ impl PeerConnectionEventHandler for Listener {
     }
 }
 
-/// Moves messages from one lane to the inbox.
-struct Reader {
-    /// On the data lane: what else uses it.
-    plane: Option<Arc<Plane>>,
-    messages: InboxSender,
-    notes: mpsc::UnboundedSender<Note>,
-    ending: Ending,
-}
-
-impl Reader {
-    async fn run(self, lane: Arc<dyn DataChannel>) {
-        loop {
-            // `None` means that the driver is gone, by our own closing or by an accident. After `OnClose` the library
-            // would have us wait for ever.
-            let lost = match lane.poll().await {
-                Some(DataChannelEvent::OnMessage(message)) => match self.pass(message.data.freeze()) {
-                    Ok(()) => continue,
-                    Err(lost) => lost,
-                },
-                Some(DataChannelEvent::OnOpen) => {
-                    let _ = self.notes.send(Note::LaneOpen);
-                    continue;
-                }
-                Some(DataChannelEvent::OnBufferedAmountLow) => {
-                    self.plane.iter().for_each(|plane| plane.note_low());
-                    continue;
-                }
-                Some(DataChannelEvent::OnClose) => Lost::ClosedByPeer,
-                Some(_) => continue,
-                None => Lost::Stopped,
-            };
-            self.ending.end(lost);
-            return;
-        }
-    }
-
-    fn pass(&self, message: Bytes) -> Result<(), Lost> {
-        let incoming = match &self.plane {
-            None => Incoming::Ctl(message),
-            Some(plane) => match plane.hear(message)? {
-                Some(message) => Incoming::Data(message),
-                None => return Ok(()),
-            },
-        };
-        self.messages.push(incoming)
-    }
-}
-
 struct Keeper {
     pc: Arc<dyn PeerConnection>,
     readers: [JoinHandle<()>; 2],
     notes: mpsc::UnboundedReceiver<Note>,
+    /// For what this task has others wait for.
+    notes_sender: mpsc::UnboundedSender<Note>,
     events: mpsc::UnboundedSender<DialEvent>,
     messages: InboxSender,
     plane: Arc<Plane>,
     ending: Ending,
     hurry: Arc<Hurry>,
-    opened: Arc<OnceLock<Opened>>,
-    crypto: Arc<dyn RTCCryptoProvider>,
-    certificate_der: Vec<u8>,
+    described: Arc<OnceLock<Described>>,
+    /// Whether that has been told.
+    is_open: bool,
+    sending: [Lane; 2],
     handshake_limit: Duration,
     handshake_deadline: Option<Instant>,
     lanes_open: usize,
@@ -238,16 +199,18 @@ struct Keeper {
 
 impl Keeper {
     async fn run(mut self) {
-        let ending = self.ending.clone();
+        let (ending, mut quic) = (self.ending.clone(), self.plane.is_up());
         let lost = loop {
             let deadline = self.handshake_deadline;
             tokio::select! {
                 biased;
                 lost = ending.wait() => break lost,
-                note = self.notes.recv() => match note {
-                    Some(note) => self.hear(note).await,
-                    None => ending.end(Lost::Stopped),
-                },
+                Some(note) = self.notes.recv() => self.hear(note).await,
+                // The plane keeps the other end.
+                Ok(()) = quic.changed() => {
+                    let is_up = quic.borrow_and_update().is_some();
+                    self.hear_quic(is_up);
+                }
                 () = passed(deadline) => ending.end(Lost::HandshakeTimedOut(self.handshake_limit)),
             }
         };
@@ -259,17 +222,16 @@ impl Keeper {
         match note {
             Note::Candidate(candidate) => self.announce(&candidate),
             Note::GatheringDone => self.tell(DialEvent::GatheringDone),
-            Note::PathFound if self.opened.get().is_none() => {
-                self.handshake_deadline = Some(Instant::now() + self.handshake_limit);
-            }
+            Note::PathFound if !self.is_open => self.expect_lanes(),
             Note::PathFound => {}
             Note::Connection(state) => self.hear_state(state),
             Note::LaneOpen => {
                 self.lanes_open += 1;
                 if self.lanes_open == 2 {
-                    self.open().await;
+                    self.meet().await;
                 }
             }
+            Note::LanesMet => self.open_lanes(),
             Note::ForeignChannel => self.ending.end(Lost::Violation("it opened a channel of its own")),
         }
     }
@@ -284,7 +246,7 @@ impl Keeper {
             RTCPeerConnectionState::Connected => self.disturbed = false,
             RTCPeerConnectionState::New | RTCPeerConnectionState::Connecting | _ => {}
         }
-        if self.disturbed != was_disturbed && self.opened.get().is_some() {
+        if self.disturbed != was_disturbed && self.is_open {
             let incoming = if self.disturbed { Incoming::Disturbed } else { Incoming::Recovered };
             if let Err(lost) = self.messages.push(incoming) {
                 self.ending.end(lost);
@@ -306,50 +268,68 @@ impl Keeper {
         }
     }
 
-    async fn open(&mut self) {
+    /// The lanes have to open in time.
+    fn expect_lanes(&mut self) {
+        self.handshake_deadline = Some(Instant::now() + self.handshake_limit);
+    }
+
+    /// QUIC carries the connection as long as it is up, whether the lanes are open or not.
+    fn hear_quic(&mut self, is_up: bool) {
+        if is_up {
+            self.handshake_deadline = None;
+            self.open();
+        } else if self.lanes_open < 2 {
+            self.expect_lanes();
+        }
+    }
+
+    /// Examines what opened here, and waits until it has on the other side.
+    async fn meet(&self) {
         self.hurry.end();
+        if let Err(error) = self.examine().await {
+            warn!(%error, "an open connection is not what was described");
+            return self.ending.end(Lost::Stopped);
+        }
+        let (plane, notes) = (Arc::clone(&self.plane), self.notes_sender.clone());
+        tokio::spawn(async move {
+            if plane.meet().await.is_ok() {
+                // Fails when the connection is over.
+                let _ = notes.send(Note::LanesMet);
+            }
+        });
+    }
+
+    fn open_lanes(&mut self) {
         self.handshake_deadline = None;
-        match self.take_stock().await {
-            Ok(opened) => {
-                // Set once: both lanes open once.
-                let _ = self.opened.set(opened);
-                self.tell(DialEvent::Open);
-            }
-            Err(error) => {
-                warn!(%error, "an open connection could not be examined");
-                self.ending.end(Lost::Stopped);
-            }
+        self.sending.iter().for_each(Lane::open);
+        let plane = Arc::clone(&self.plane);
+        // An error means that the connection is over.
+        tokio::spawn(async move { plane.use_data_channels().await.ok() });
+        self.open();
+    }
+
+    fn open(&mut self) {
+        if !std::mem::replace(&mut self.is_open, true) {
+            self.tell(DialEvent::Open);
         }
     }
 
-    /// Reads what the handshake settled.
-    async fn take_stock(&self) -> webrtc::error::Result<Opened> {
-        let missing = |what: &str| webrtc::error::Error::Other(format!("no {what}"));
+    /// Checks what the DTLS handshake settled.
+    async fn examine(&self) -> webrtc::error::Result<()> {
+        let wrong = |what: &str| webrtc::error::Error::Other(what.to_owned());
         let stats = self.pc.get_stats(std::time::Instant::now(), StatsSelector::None).await;
-        let suite = stats.transport().map_or("", |transport| &transport.dtls_cipher);
-        if suite != SUITE {
-            return Err(webrtc::error::Error::Other(format!("the cipher suite is {suite:?}")));
+        if stats.transport().is_none_or(|transport| transport.dtls_cipher != SUITE) {
+            return Err(wrong("another cipher suite"));
         }
-        let sctp = self.pc.sctp().await.ok_or_else(|| missing("SCTP transport"))?;
-        let dtls = sctp.transport();
-        let ice = dtls.ice_transport();
-        let certificates = dtls.get_remote_certificates().await?;
-        let remote_der = certificates.first().ok_or_else(|| missing("certificate"))?;
-        let local = ice.get_local_parameters().await?.ok_or_else(|| missing("local ICE parameters"))?;
-        let remote = ice.get_remote_parameters().await?.ok_or_else(|| missing("remote ICE parameters"))?;
-        let identity = Identity {
-            local_fingerprint: self.fingerprint(&self.certificate_der)?,
-            remote_fingerprint: self.fingerprint(remote_der)?,
-            local_ufrag: local.username_fragment,
-            remote_ufrag: remote.username_fragment,
-        };
-        Ok(Opened { identity, max_message_bytes: sctp.max_message_size().await? as usize })
-    }
-
-    fn fingerprint(&self, der: &[u8]) -> webrtc::error::Result<[u8; 32]> {
-        let wrong = |error: String| webrtc::error::Error::Crypto(error);
-        let digest = self.crypto.crypto().hash(HashAlgorithm::Sha256, der).map_err(|error| wrong(error.to_string()))?;
-        <[u8; 32]>::try_from(&digest[..]).map_err(|error| wrong(error.to_string()))
+        let sctp = self.pc.sctp().await.ok_or_else(|| wrong("no SCTP transport"))?;
+        let certificates = sctp.transport().get_remote_certificates().await?;
+        let presented = certificates.first().ok_or_else(|| wrong("no certificate"))?;
+        let described = self.described.get().ok_or_else(|| wrong("no description"))?;
+        if sha256(presented) == described.identity.remote_fingerprint {
+            Ok(())
+        } else {
+            Err(wrong("another certificate"))
+        }
     }
 
     fn tell(&self, event: DialEvent) {
@@ -359,10 +339,10 @@ impl Keeper {
 
     /// Closes the library's object, which frees its sockets and ends its tasks and every send that waits.
     async fn wind_down(self, lost: &Lost) {
-        let Self { pc, readers, events, messages, plane, .. } = self;
+        let Self { pc, readers, events, messages, plane, lanes_open, .. } = self;
         drop((events, messages));
         let aborts = readers.each_ref().map(JoinHandle::abort_handle);
-        if *lost == Lost::ClosedByPeer {
+        if *lost == Lost::ClosedByPeer && lanes_open == 2 {
             // One lane has heard of it; what lies before the end of the other one is still to be read.
             let [ctl, data] = readers;
             let _ = tokio::time::timeout(LAST_WORDS, async { (ctl.await, data.await) }).await;
@@ -379,6 +359,10 @@ impl Keeper {
             abort.abort();
         }
     }
+}
+
+fn sha256(der: &[u8]) -> [u8; 32] {
+    Sha256::digest(der).into()
 }
 
 /// Waits until a deadline; for ever if there is none.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use webrtc::{data_channel::DataChannel, error::Error};
 
 use crate::transport::{error::Lost, inbox::Ending};
@@ -19,6 +19,8 @@ use crate::transport::{error::Lost, inbox::Ending};
 pub(in crate::transport) struct Lane {
     channel: Arc<dyn DataChannel>,
     ending: Ending,
+    /// Whether the peer's end is known to be open.
+    is_open: watch::Sender<bool>,
     low: Arc<Low>,
 }
 
@@ -34,7 +36,12 @@ struct Low {
 
 impl Lane {
     pub(super) fn new(channel: Arc<dyn DataChannel>, ending: Ending) -> Self {
-        Self { channel, ending, low: Arc::default() }
+        Self { channel, ending, is_open: watch::Sender::new(false), low: Arc::default() }
+    }
+
+    /// Lets go what waits to be sent.
+    pub(super) fn open(&self) {
+        self.is_open.send_replace(true);
     }
 
     /// Notes that the bytes that are not acknowledged have come down to what was [waited for](Self::flight_below).
@@ -63,11 +70,26 @@ impl Lane {
         Ok(())
     }
 
-    /// Sends a message. The library's own sending waits for ever on a path that has failed, hence the select.
+    /// Sends a message, once the lane is open.
     ///
     /// # Errors
     /// The connection is over.
     pub(in crate::transport) async fn send(&self, message: BytesMut) -> Result<(), Lost> {
+        let mut is_open = self.is_open.subscribe();
+        tokio::select! {
+            biased;
+            lost = self.ending.wait() => return Err(lost),
+            _ = is_open.wait_for(|open| *open) => {}
+        }
+        self.send_now(message).await
+    }
+
+    /// Sends a message over a data channel that is open here. The library's own sending waits for ever on a path that has failed, hence
+    /// the select.
+    ///
+    /// # Errors
+    /// The connection is over.
+    pub(in crate::transport) async fn send_now(&self, message: BytesMut) -> Result<(), Lost> {
         let sent = tokio::select! {
             biased;
             lost = self.ending.wait() => return Err(lost),

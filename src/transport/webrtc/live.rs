@@ -7,15 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::{sync::Mutex, task::JoinHandle};
 use webrtc::peer_connection::{
     PeerConnection, RTCIceCandidate, RTCIceCandidateType, RTCStatsReportEntry, StatsSelector,
 };
 
 use super::{
-    keeper::{Lanes, Opened},
-    lane::Lane,
+    keeper::{Described, Lanes},
     runtime::SocketBuffers,
 };
 use crate::transport::{
@@ -23,7 +22,7 @@ use crate::transport::{
     channel::{Identity, Incoming, Path, PathKind},
     error::Lost,
     inbox::{Ending, Inbox},
-    quic::{DataPlane, Plane, QuicOffer, Role},
+    quic::{DataPlane, Plane},
 };
 
 /// Holds a connection; ends it when dropped, and the keeper then closes it.
@@ -48,6 +47,10 @@ impl Guard {
 
     pub(super) fn pc(&self) -> &dyn PeerConnection {
         self.pc.as_ref()
+    }
+
+    pub(super) fn plane(&self) -> &Arc<Plane> {
+        &self.plane
     }
 
     pub(super) fn ending(&self) -> &Ending {
@@ -81,15 +84,13 @@ impl fmt::Debug for Guard {
 pub(in crate::transport) struct Live {
     guard: Guard,
     inbox: Inbox,
-    opened: Opened,
+    described: Described,
     buffers: SocketBuffers,
-    /// This side's role with QUIC, if that may be used.
-    quic: Option<Role>,
 }
 
 impl Live {
-    pub(super) fn new(guard: Guard, inbox: Inbox, opened: Opened, buffers: SocketBuffers, quic: Option<Role>) -> Self {
-        Self { guard, inbox, opened, buffers, quic }
+    pub(super) fn new(guard: Guard, inbox: Inbox, described: Described, buffers: SocketBuffers) -> Self {
+        Self { guard, inbox, described, buffers }
     }
 
     pub(in crate::transport) async fn next(&mut self) -> Incoming {
@@ -101,21 +102,8 @@ impl Live {
 
     pub(in crate::transport) fn sender(&self) -> LiveSender {
         LiveSender {
-            ctl: Lane::new(Arc::clone(&self.guard.lanes.ctl), self.guard.ending.clone()),
             plane: Arc::clone(&self.guard.plane),
-            max_message_bytes: self.opened.max_message_bytes.min(MAX_SENT_MESSAGE_BYTES),
-        }
-    }
-
-    pub(in crate::transport) async fn quic_offer(&self) -> Option<QuicOffer> {
-        self.quic?;
-        let path = self.path().await?;
-        if path.kind == PathKind::Relay { None } else { self.guard.plane.offer() }
-    }
-
-    pub(in crate::transport) fn start_quic(&self, peer: QuicOffer) {
-        if let Some(role) = self.quic {
-            self.guard.plane.start(role, peer);
+            max_message_bytes: self.described.max_message_bytes.min(MAX_SENT_MESSAGE_BYTES),
         }
     }
 
@@ -133,7 +121,7 @@ impl Live {
     }
 
     pub(in crate::transport) fn identity(&self) -> &Identity {
-        &self.opened.identity
+        &self.described.identity
     }
 
     pub(in crate::transport) fn socket_buffers(&self) -> SocketBuffers {
@@ -190,14 +178,13 @@ async fn drained(guard: &Guard) {
 /// Sends on an open connection.
 #[derive(Clone)]
 pub(in crate::transport) struct LiveSender {
-    ctl: Lane,
     plane: Arc<Plane>,
     max_message_bytes: usize,
 }
 
 impl LiveSender {
-    pub(in crate::transport) async fn send_ctl(&self, message: &[u8]) -> Result<(), Lost> {
-        self.ctl.send(BytesMut::from(message)).await
+    pub(in crate::transport) async fn send_ctl(&self, message: Bytes) -> Result<(), Lost> {
+        self.plane.send_ctl(message).await
     }
 
     pub(in crate::transport) async fn send_data(
@@ -217,7 +204,7 @@ impl LiveSender {
     }
 
     pub(in crate::transport) async fn lost(&self) -> Lost {
-        self.ctl.lost().await
+        self.plane.lost().await
     }
 }
 

@@ -35,7 +35,6 @@ use crate::transport::{
 pub(super) struct Built {
     pub(super) pc: Arc<dyn PeerConnection>,
     pub(super) certificate_der: Vec<u8>,
-    pub(super) crypto: Arc<dyn RTCCryptoProvider>,
     pub(super) buffers: SocketBuffers,
 }
 
@@ -84,7 +83,7 @@ pub(super) async fn build(
             Arc::new(builder(MulticastDnsMode::Disabled).build().await.map_err(super::setup)?)
         }
     };
-    Ok(Built { pc, certificate_der, crypto, buffers })
+    Ok(Built { pc, certificate_der, buffers })
 }
 
 /// Adds servers to those that a connection was made with, before it looks for addresses.

@@ -1,4 +1,4 @@
-//! Two connections in one process, over real sockets.
+//! Two connections in one process, over real sockets and without QUIC.
 
 use std::time::{Duration, Instant};
 
@@ -236,7 +236,7 @@ fn nothing_is_left_of_a_dropped_connection_while_a_sender_lives() {
 }
 
 fn loopback() -> TransportConfig {
-    TransportConfig { loopback: true, ..TransportConfig::default() }
+    TransportConfig { loopback: true, quic: false, ..TransportConfig::default() }
 }
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -75,7 +75,7 @@ impl HostileHost {
         self.try_pair(|sdp| sdp).expect("a pairing")
     }
 
-    /// The same, with all datagrams on a wire.
+    /// The same without QUIC, with all datagrams on a wire.
     pub(crate) fn pair_over(self, wire: &Wire) -> Peer {
         self.pair_with(|sdp| sdp, Some(wire.clone())).expect("a pairing")
     }
@@ -92,7 +92,8 @@ impl HostileHost {
             let cid = timeout(PATIENCE, next_guest(&mut incoming)).await.expect("a guest in time");
             let entropy = Entropy::generate(&mut rng());
             let machine = HostPairing::new(&secret, &room, HostOptions::default(), entropy, Instant::now());
-            let dialing = Dialing::prepare(&TransportConfig::default()).await.unwrap();
+            let config = TransportConfig { quic: wire.is_none(), ..TransportConfig::default() };
+            let dialing = Dialing::prepare(&config).await.unwrap();
             let pairing = Pairing { machine: Machine::Host(machine), dialing, outgoing, incoming, cid, edit, wire };
             timeout(PATIENCE, pairing.run()).await.expect("a pairing in time")
         })?;
@@ -161,7 +162,7 @@ impl Peer {
 
     /// Binds the channel, as an honest peer does.
     pub(crate) fn bind(mut self) -> Self {
-        let frame = Ctl::Bind { mac: Hash(self.mac()), quic: None };
+        let frame = Ctl::Bind { mac: Hash(self.mac()) };
         loop {
             self.say(&frame);
             if let Some(Incoming::Ctl(theirs)) = self.next(Duration::from_millis(100)) {
@@ -228,7 +229,7 @@ impl Peer {
     pub(crate) fn hear_mac(&mut self) -> Hash {
         match self.next(PATIENCE) {
             Some(Incoming::Ctl(frame)) => match Ctl::decode(&frame) {
-                Ok(Ctl::Bind { mac, .. }) => mac,
+                Ok(Ctl::Bind { mac }) => mac,
                 other => panic!("{other:?}"),
             },
             other => panic!("{other:?}"),

@@ -118,10 +118,19 @@ pub(super) fn reflect(passing: Passing, which: (Way, usize)) -> Fate {
     passing.untouched()
 }
 
-/// Describes a certificate that nobody has.
-pub(super) fn other_fingerprint(sdp: String) -> String {
-    let marker = "a=fingerprint:sha-256 ";
+/// Describes certificates that nobody has.
+pub(super) fn other_certificates(sdp: String) -> String {
+    other_on_dtls(altered_behind(sdp, "a=p2pshare-quic:"))
+}
+
+/// Describes a certificate on DTLS that nobody has; the one on QUIC is right.
+pub(super) fn other_on_dtls(sdp: String) -> String {
+    altered_behind(sdp, "a=fingerprint:sha-256 ")
+}
+
+fn altered_behind(mut sdp: String, marker: &str) -> String {
     let at = sdp.find(marker).unwrap() + marker.len();
     let other = if sdp[at..].starts_with('0') { "1" } else { "0" };
-    format!("{}{other}{}", &sdp[..at], &sdp[at + 1..])
+    sdp.replace_range(at..=at, other);
+    sdp
 }
