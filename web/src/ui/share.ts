@@ -28,13 +28,14 @@ export function share(now: Of<"share">, app: App): Child {
           h("p", { class: "big digits", "data-code": true }, isReady ? now.code : words.opening),
           h("h2", {}, words.link),
           h("p", { class: "link", "data-link": true }, now.link),
-          isOnlyHere(now.link) && h("p", { class: "error small", role: "status" }, words.onlyHere),
+          isOnlyHere(now.link) && h("p", { class: "banner", role: "status" }, words.onlyHere),
           buttons(
             button(now.copied === "link" ? words.copied : words.copyLink, () => copyIt("link"), "primary", !isReady),
             button(now.copied === "code" ? words.copied : words.copyCode, () => copyIt("code"), "", !isReady),
           ),
         ),
-        isReady && qr(now.link),
+        // Who scans it has another device.
+        isReady && !isOnlyHere(now.link) && qr(now.link),
       ),
       now.notice && h("p", { class: "error", role: "alert" }, now.notice.t === "wrong_code" ? words.wrongCode(now.notice.left) : words.wrongPassword(now.notice.left)),
       now.notice?.t === "wrong_password" && now.notice.left === 0 && buttons(button(words.unlock, () => app.unlockPassword())),

@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { folder, launch, linkOf, makeFile, open, remove, run, serve, shots } from "./harness.mjs";
+import { folder, host, launch, linkOf, makeFile, open, remove, run, serve, shots } from "./harness.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const WIDTHS = [320, 360, 1100];
@@ -54,6 +54,19 @@ test("home", { timeout: 60_000 }, async () => {
   await page.getByRole("button", { name: "Receive" }).click();
   await capture(page, "home-error");
   await context.close();
+});
+
+test("a share whose link opens on this device only", { timeout: 60_000 }, async () => {
+  const port = server.port + 1;
+  const inward = run(["serve", "--listen", `127.0.0.1:${port}`], { namespace: undefined });
+  await inward.line(/listening/);
+  const { page, context } = await visit(`http://127.0.0.1:${port}`);
+  await host(page, makeFile(join(dir, "only-here.bin"), 10));
+  await page.getByText("opens on this device only").waitFor();
+  assert.equal(await page.locator(".qr").count(), 0, "a code that other devices cannot use");
+  await capture(page, "share-only-here");
+  await context.close();
+  await inward.stop();
 });
 
 test("home over plain http", { timeout: 60_000 }, async () => {
