@@ -38,6 +38,11 @@ impl Bucket {
         self.full_at = Some(now + debt);
     }
 
+    /// Whether nothing of what was counted matters any more.
+    pub(crate) fn is_full(&self, now: Instant) -> bool {
+        self.debt(now).is_zero()
+    }
+
     fn debt(&self, now: Instant) -> Duration {
         self.full_at.map_or(Duration::ZERO, |full_at| full_at.saturating_duration_since(now))
     }

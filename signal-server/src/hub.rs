@@ -1,6 +1,7 @@
 //! The rooms and the queues of their connections, under one lock.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
@@ -45,20 +46,20 @@ impl Hub {
         Self { limits, state, deadline_changed: Notify::new() }
     }
 
-    /// Takes in a connection to the server under the name `host`, on a network if that is known; dropping the seat takes it out.
+    /// Takes in a connection to the server under the name `host`, at an address on a network if that is known; dropping the seat takes it out.
     ///
     /// # Errors
     /// Its source has too many.
     pub(crate) fn connect(
         self: &Arc<Self>,
         source: Source,
-        neighbourhood: Option<Neighbourhood>,
+        neighbourhood: Option<(Neighbourhood, IpAddr)>,
         host: &str,
     ) -> Result<Seat, TooManySockets> {
         let mut state = self.lock();
         let id = state.rooms.connect(source)?;
-        if let Some(neighbourhood) = neighbourhood {
-            state.rooms.place(id, neighbourhood);
+        if let Some((neighbourhood, address)) = neighbourhood {
+            state.rooms.place(id, neighbourhood, address);
         }
         let outbox = Arc::new(Outbox::new(&self.limits));
         state.places.insert(id, Place { outbox: outbox.clone(), host: host.to_owned() });

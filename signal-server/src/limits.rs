@@ -31,6 +31,11 @@ pub struct Limits {
     pub looking_max: usize,
     /// How long changes on a network are collected before they are told.
     pub nearby_pause: Duration,
+    /// How often one neighbour may come to the door of a device that shows itself. A device asks its person about five in a minute
+    /// (`KNOCKS_MAX`), so that others always get in.
+    pub knocks: Rate,
+    /// How many neighbours of one network that is remembered of.
+    pub knockers_max: usize,
     /// What one source address may do.
     pub source: SourceLimits,
     /// What one socket may do.
@@ -130,6 +135,8 @@ impl Default for Limits {
             rooms_max: 50_000,
             looking_max: 128,
             nearby_pause: Duration::from_secs(1),
+            knocks: Rate { count: 2, per: Duration::from_secs(60) },
+            knockers_max: 256,
             source: SourceLimits::default(),
             socket: SocketLimits::default(),
             relay: RelayLimits::default(),

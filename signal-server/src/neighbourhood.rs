@@ -25,6 +25,12 @@ impl Neighbourhood {
         if is_own { Self::Own } else { Self::Behind(Source::new(address).address()) }
     }
 
+    /// Whether its devices have addresses of their own, as the server sees them.
+    #[must_use]
+    pub const fn tells_apart(self) -> bool {
+        !matches!(self, Self::Behind(IpAddr::V4(_)))
+    }
+
     /// The same for a server inside a device: what reaches that from its own range of addresses is on its network, also where
     /// networks have public ones.
     #[must_use]

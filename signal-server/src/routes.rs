@@ -147,7 +147,9 @@ fn upgrade<F: Future<Output = ()> + Send + 'static>(
         true => Neighbourhood::around(address, peer.own.ip()),
         false => Neighbourhood::of(address),
     });
-    let Ok(seat) = shared.hub.connect(Source::new(address), neighbourhood, host_of(headers)) else {
+    let Ok(seat) =
+        shared.hub.connect(Source::new(address), neighbourhood.map(|network| (network, address)), host_of(headers))
+    else {
         let retry_after = [(header::RETRY_AFTER, "30")];
         return (StatusCode::TOO_MANY_REQUESTS, retry_after, "too many connections\n").into_response();
     };

@@ -23,6 +23,7 @@ impl Rooms {
             true => self
                 .sources
                 .request(source, Request::Join, now)
+                .and_then(|()| self.knock(from, &name, now))
                 .map_err(|wait| Denied { code: ErrorCode::RateLimited, retry_after: Some(seconds(wait)) }),
             false => Err(Denied { code: ErrorCode::Version, retry_after: None }),
         };

@@ -2,8 +2,9 @@
 //!
 //! Changes are told together, a moment later, so that a device that comes and goes costs its neighbours little.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use p2pshare_protocol::envelope::{ErrorCode, ServerMessage};
 use p2pshare_protocol::limits::NEARBY_DEVICES_MAX;
@@ -12,6 +13,7 @@ use p2pshare_protocol::room::RoomId;
 
 use super::state::Due;
 use super::{ConnectionId, Rooms};
+use crate::bucket::Bucket;
 use crate::neighbourhood::Neighbourhood;
 
 /// What is known of one network. It is forgotten when nobody shows anything there and nobody looks.
@@ -21,14 +23,42 @@ pub(super) struct Network {
     looking: BTreeSet<ConnectionId>,
     /// Until when changes wait to be told.
     told_at: Option<Instant>,
+    /// How often neighbours came to the doors of those that are shown.
+    knocks: HashMap<(RoomId, IpAddr), Bucket>,
 }
 
 impl Rooms {
-    /// Notes which network a connection is on. Those of whom that is not known neither see anybody nor are seen.
-    pub fn place(&mut self, connection: ConnectionId, neighbourhood: Neighbourhood) {
+    /// Notes which network a connection is on, and at which address. Those of whom that is not known neither see anybody nor are
+    /// seen.
+    pub fn place(&mut self, connection: ConnectionId, neighbourhood: Neighbourhood, address: IpAddr) {
         if let Some(connection) = self.connections.get_mut(&connection) {
             connection.neighbourhood = Some(neighbourhood);
+            connection.address = neighbourhood.tells_apart().then_some(address.to_canonical());
         }
+    }
+
+    /// Counts that a guest comes to the door of a device that shows itself. What is no such device has no such bound.
+    ///
+    /// # Errors
+    /// This neighbour has been there too often; says how long to wait.
+    pub(super) fn knock(&mut self, guest: ConnectionId, room: &RoomId, now: Instant) -> Result<(), Duration> {
+        let address = self.connections.get(&guest).and_then(|connection| connection.address);
+        let Some(address) = address.filter(|address| self.limits.source.loopback || !address.is_loopback()) else {
+            return Ok(());
+        };
+        let host = self.rooms.get(room).and_then(|room| room.attached_host());
+        let at = host.and_then(|host| self.neighbourhood_of(host));
+        let network = at.and_then(|at| self.networks.get_mut(&at)).filter(|network| network.shown.contains_key(room));
+        let Some(network) = network else { return Ok(()) };
+        if network.knocks.len() >= self.limits.knockers_max {
+            network.knocks.retain(|_, knocks| !knocks.is_full(now));
+        }
+        let key = (room.clone(), address);
+        // Where more of them come than can be told apart, there is the bound that each device has of its own.
+        if network.knocks.len() >= self.limits.knockers_max && !network.knocks.contains_key(&key) {
+            return Ok(());
+        }
+        network.knocks.entry(key).or_default().take(self.limits.knocks, now)
     }
 
     /// Lists a room of its host's; the same room again changes its name.
@@ -64,7 +94,10 @@ impl Rooms {
     /// The same, for a host that may be gone already.
     pub(super) fn unlist_at(&mut self, at: Option<Neighbourhood>, room: &RoomId, now: Instant) {
         let Some(at) = at else { return };
-        if self.networks.get_mut(&at).is_some_and(|network| network.shown.remove(room).is_some()) {
+        if let Some(network) = self.networks.get_mut(&at)
+            && network.shown.remove(room).is_some()
+        {
+            network.knocks.retain(|(of, _), _| of != room);
             self.tell_soon(at, now);
         }
     }

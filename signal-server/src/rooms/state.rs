@@ -1,6 +1,7 @@
 //! What is known of a connection and of a room.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Instant;
 
@@ -17,6 +18,8 @@ pub(super) struct Connection {
     pub(super) source: Source,
     /// The network that it is on, if that is known.
     pub(super) neighbourhood: Option<Neighbourhood>,
+    /// What tells it apart from its neighbours there, if anything does.
+    pub(super) address: Option<IpAddr>,
     pub(super) part: Part,
     /// The number of the next guest, if this is a host.
     pub(super) next_cid: Cid,
@@ -33,6 +36,7 @@ impl Connection {
         Self {
             source,
             neighbourhood: None,
+            address: None,
             part: Part::Bystander,
             next_cid: Cid(1),
             was_guest: false,

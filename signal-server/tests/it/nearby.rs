@@ -9,7 +9,7 @@ use p2pshare_protocol::room::RoomId;
 use p2pshare_signal::rooms::{Command, ConnectionId};
 use p2pshare_signal::{Limits, Neighbourhood};
 
-use crate::net::{Net, code, hex, link};
+use crate::net::{Net, code, hex, join, link};
 
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -20,7 +20,8 @@ fn device(room: &RoomId, name: &str) -> Device {
 
 fn at(net: &mut Net, address: &str) -> ConnectionId {
     let connection = net.connect_from(address);
-    net.rooms.place(connection, Neighbourhood::of(address.parse().unwrap()));
+    let address = address.parse().unwrap();
+    net.rooms.place(connection, Neighbourhood::of(address), address);
     connection
 }
 
@@ -151,4 +152,53 @@ fn a_socket_that_took_a_room_over_shows_it_anew() {
     net.receive(new, ClientMessage::Show(device(&hex('a'), "ann")));
     net.pass(PAUSE);
     assert_eq!(told(&mut net, new), Some(vec!["ann".to_owned()]));
+}
+
+#[test]
+fn a_neighbour_that_keeps_knocking_leaves_the_door_to_others() {
+    let mut net = Net::new();
+    let host = at(&mut net, "192.168.1.7");
+    let (by_link, hidden) = (net.create(host, link('a')), net.create(host, link('b')));
+    net.receive(host, ClientMessage::Show(device(&by_link, "ann")));
+    for _ in 0..2 {
+        let knocker = at(&mut net, "192.168.1.8");
+        net.join(knocker, &by_link);
+    }
+    let again = at(&mut net, "192.168.1.8");
+    net.receive(again, join(&by_link));
+    net.expect_error(again, ErrorCode::RateLimited, Some(by_link.clone()), Some(30));
+    let other = at(&mut net, "192.168.1.9");
+    net.join(other, &by_link);
+    // What is not shown has no door that strangers come to.
+    net.join(again, &hidden);
+    net.pass(Duration::from_secs(30));
+    net.drain();
+    let later = at(&mut net, "192.168.1.8");
+    net.join(later, &by_link);
+}
+
+#[test]
+fn devices_that_share_an_address_share_no_bound_at_a_door() {
+    let mut net = Net::new();
+    let host = at(&mut net, "203.0.113.7");
+    let room = net.create(host, link('a'));
+    net.receive(host, ClientMessage::Show(device(&room, "ann")));
+    for _ in 0..4 {
+        let neighbour = at(&mut net, "203.0.113.7");
+        net.join(neighbour, &room);
+    }
+    let apart = at(&mut net, "2001:db8:0:1::7");
+    let own = net.create(apart, link('c'));
+    net.receive(apart, ClientMessage::Show(device(&own, "bob")));
+    for (address, is_let_in) in
+        [("2001:db8:0:1::8", true), ("2001:db8:0:1::8", true), ("2001:db8:0:1::8", false), ("2001:db8:0:1::9", true)]
+    {
+        let neighbour = at(&mut net, address);
+        net.receive(neighbour, join(&own));
+        let joined = net
+            .drain()
+            .iter()
+            .any(|command| matches!(command, Command::Send { message: ServerMessage::Joined { .. }, .. }));
+        assert_eq!(joined, is_let_in, "{address}");
+    }
 }
