@@ -26,7 +26,7 @@ pub struct WalkOptions {
     /// Whether a link that stays inside the folder that is shared is offered as what it points to. Other links are
     /// always skipped, with a notice.
     pub follow_links: bool,
-    /// Globs of what is left out, matched against names and against paths relative to what was given.
+    /// Globs of what is left out, matched against names and against paths, with or without the folder that was given.
     pub exclude: Vec<String>,
     /// Whether `.gitignore` and `.ignore` files in the folders are respected.
     pub respects_ignore_files: bool,

@@ -130,6 +130,22 @@ fn the_receiver_chooses_the_folder() {
 }
 
 #[test]
+fn what_is_left_out_may_be_named_with_the_folder_or_within_it() {
+    for pattern in ["secret", "sub/secret", "photos/sub/secret", "photos/sub/*"] {
+        let (world, server) = (World::new(), TestServer::start());
+        for name in ["photos/lake", "photos/sub/secret"] {
+            world.file(name, name);
+        }
+        let photos = world.from().join("photos");
+        let photos = photos.to_str().unwrap();
+        let sender = world.run(&["send", "--server", &server.url(), "--exclude", pattern, photos]);
+        world.recv(&server.url(), &sender.code()).end().expect_exit(0);
+        sender.end().expect_exit(0);
+        assert_eq!(world.arrived().names().collect::<Vec<_>>(), ["photos", "photos/lake", "photos/sub"], "{pattern}");
+    }
+}
+
+#[test]
 fn the_receiver_chooses_the_name() {
     let (world, server) = (World::new(), TestServer::start());
     let file = world.file("notes.txt", "new");

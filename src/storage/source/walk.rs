@@ -134,6 +134,14 @@ impl Walk {
         Ok(())
     }
 
+    /// Whether a pattern holds for something in a folder, by its name or by its path with or without the folder that was given: the
+    /// receiver sees it with that.
+    fn is_excluded(&self, place: &Place<'_>, name: &OsStr) -> bool {
+        let within = place.real.join(name);
+        let whole = place.offered.first().map(|top| Path::new(top).join(&within));
+        self.exclusions.hold(&within) || whole.is_some_and(|whole| self.exclusions.hold(&whole))
+    }
+
     fn child(
         &mut self,
         place: &Place<'_>,
@@ -161,9 +169,7 @@ impl Walk {
             place.offered.iter().cloned().chain([name]).collect::<Vec<_>>()
         };
         let is_folder = file_type(&stat) == FileType::Directory;
-        if self.exclusions.hold(&place.real.join(name))
-            || place.ignores.hold(&place.root_resolved.join(&real), is_folder)
-        {
+        if self.is_excluded(place, name) || place.ignores.hold(&place.root_resolved.join(&real), is_folder) {
             return Ok(());
         }
         match file_type(&stat) {
