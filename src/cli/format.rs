@@ -30,9 +30,12 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
-/// A short time in seconds: `0.4 s`.
+/// A short time: `0.4 s`, or `21 ms`.
 pub(crate) fn seconds(duration: Duration) -> String {
-    format!("{:.1} s", duration.as_secs_f64())
+    match duration.as_millis() {
+        ms @ ..100 => format!("{} ms", ms.max(1)),
+        _ => format!("{:.1} s", duration.as_secs_f64()),
+    }
 }
 
 /// A number of things: `1 file`, `3 files`.
@@ -78,5 +81,9 @@ mod tests {
         assert_eq!(duration(Duration::from_secs(8)), "8s");
         assert_eq!(duration(Duration::from_secs(125)), "2m05s");
         assert_eq!(duration(Duration::from_secs(3720)), "1h02m");
+        assert_eq!(seconds(Duration::from_millis(7_140)), "7.1 s");
+        assert_eq!(seconds(Duration::from_millis(100)), "0.1 s");
+        assert_eq!(seconds(Duration::from_micros(21_900)), "21 ms");
+        assert_eq!(seconds(Duration::ZERO), "1 ms");
     }
 }

@@ -14,13 +14,15 @@ use super::text::Untrusted;
 #[derive(Debug, Default)]
 pub(crate) struct What {
     pub(crate) label: String,
+    /// How many of them are no folders.
+    files: usize,
     names: Vec<String>,
 }
 
 impl What {
     pub(crate) fn new(offer: &Offer) -> Self {
         let names = offer.entries().iter().map(|entry| entry.path.joined()).collect();
-        Self { label: label(offer), names }
+        Self { label: label(offer), files: files(offer), names }
     }
 
     /// The name of an entry, safe to print.
@@ -72,11 +74,14 @@ pub(crate) fn label(offer: &Offer) -> String {
             if rest.iter().all(|entry| entry.path.components()[0] == *top) {
                 Untrusted(top).to_string()
             } else {
-                let files = offer.entries().iter().filter(|entry| entry.kind != EntryKind::Dir).count();
-                format::count(files, "file", "files")
+                format::count(files(offer), "file", "files")
             }
         }
     }
+}
+
+fn files(offer: &Offer) -> usize {
+    offer.entries().iter().filter(|entry| entry.kind != EntryKind::Dir).count()
 }
 
 pub(crate) fn source_notice(notice: &source::Notice) -> String {
@@ -103,12 +108,12 @@ pub(crate) fn done(
     is_sender: bool,
 ) -> String {
     let (verb, verified) = if is_sender { ("sent", "the receiver verified it") } else { ("received", "verified") };
-    let mut size = format::bytes(summary.bytes);
+    let (mut size, files) = (format::bytes(summary.bytes), format::count(what.files, "file", "files"));
     if what.names.len() > summary.entries as usize {
         let all = format::count(what.names.len(), "entry", "entries");
         size = format!("{} of {all}, {size}", summary.entries);
-    } else if summary.entries != 1 {
-        size = format!("{}, {size}", format::count(summary.entries as usize, "entry", "entries"));
+    } else if what.files > 1 && what.label != files {
+        size = format!("{files}, {size}");
     }
     let took = format::seconds(summary.took);
     let rate = match moved {
@@ -182,10 +187,25 @@ fn round_trip(path: &Path) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn path(kind: PathKind, reason: Option<RelayReason>) -> Path {
         Path { kind, data_plane: DataPlane::DataChannel, local: None, remote: None, round_trip: None, reason }
+    }
+
+    #[test]
+    fn the_last_line_counts_files_once_and_says_of_how_many_a_part_came() {
+        let line = |label: &str, names: usize, files, entries, took| {
+            let what = What { label: label.to_owned(), files, names: vec![String::new(); names] };
+            let summary = Summary { bytes: 2000, entries, took: Duration::from_millis(took), ..Summary::default() };
+            done(&what, "", &summary, 2000, None, false)
+        };
+        assert!(line("film", 1, 1, 1, 50).starts_with("received film (2.00 kB) in 50 ms: "));
+        assert!(line("photos", 9, 6, 9, 500).starts_with("received photos (6 files, 2.00 kB) in 0.5 s: "));
+        assert!(line("6 files", 9, 6, 9, 500).starts_with("received 6 files (2.00 kB) in "));
+        assert!(line("photos", 9, 6, 3, 500).starts_with("received photos (3 of 9 entries, 2.00 kB) in "));
     }
 
     #[test]
