@@ -14,6 +14,7 @@
 //!    long, the path is empty before the next turn; there the next packet follows as soon as less is under way than the path holds,
 //!    together with what arrives while the two sides wait for being woken.
 
+mod start;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,8 @@ use std::{
 
 use noq::congestion::{Bbr3Config, Controller, ControllerFactory, ControllerMetrics};
 use noq_proto::RttEstimator;
+
+use self::start::Start;
 
 /// Makes the controllers of connections.
 pub(super) struct SteadyConfig {
@@ -48,7 +51,7 @@ impl ControllerFactory for SteadyConfig {
     fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
         let bbr = Arc::clone(&self.bbr).build(now, current_mtu);
         let time = Time { clock: Arc::clone(&self.clock), looked: None };
-        Box::new(Steady { bbr, time, round_trip: None, in_flight: 0, pardon: 0 })
+        Box::new(Steady { bbr, time, round_trip: None, in_flight: 0, pardon: 0, start: Start::default() })
     }
 }
 
@@ -61,6 +64,7 @@ struct Steady {
     in_flight: u64,
     /// Bytes that may get lost unnoticed.
     pardon: u64,
+    start: Start,
 }
 
 /// What time it is, looked at once for all packets that are acknowledged together.
@@ -106,12 +110,18 @@ struct Belief {
     bandwidth: f64,
     /// Its speed, by its bandwidth: a little less than its gain.
     speed: f64,
-    /// What the path holds with an empty queue; a short one also what comes while the two sides wait for being woken.
+    /// What the path holds with an empty queue, and what comes while the two sides wait for being woken.
     holds: f64,
+    lowest: Duration,
     is_long: bool,
 }
 
 impl Belief {
+    /// Whether BBR starts on a long path.
+    fn is_starting(&self) -> bool {
+        self.is_long && self.speed > STARTING
+    }
+
     /// How fast it sends while less is under way than the path holds, if that is faster than BBR would.
     fn catches_up(&self) -> Option<u64> {
         let (flowing, gain) = if self.is_long { (CRUISING, CATCHING_UP) } else { (DRAINING, AT_ONCE) };
@@ -125,16 +135,15 @@ impl Steady {
         let round_trip = self.round_trip?;
         let is_long = round_trip.is_long();
         let bandwidth = metrics.bandwidth_estimate? as f64 / 8.0;
-        let waits = if is_long { Duration::ZERO } else { JITTER };
-        let holds = bandwidth * (round_trip.lowest + waits).as_secs_f64();
-        Some(Belief { bandwidth, speed: metrics.pacing_rate? as f64 / bandwidth, holds, is_long })
+        let lowest = round_trip.lowest;
+        let holds = bandwidth * (lowest + JITTER).as_secs_f64();
+        Some(Belief { bandwidth, speed: metrics.pacing_rate? as f64 / bandwidth, holds, lowest, is_long })
     }
 
     /// The window, and while BBR starts on a long path no more than twice what that holds.
     fn window_within(&self, metrics: &ControllerMetrics, belief: Option<&Belief>) -> u64 {
-        let is_starting = |belief: &&Belief| belief.is_long && belief.speed > STARTING;
-        let Some(start) = belief.filter(is_starting) else { return metrics.congestion_window };
-        let enough = 2.0 * start.holds + start.bandwidth * SLACK.as_secs_f64();
+        let Some(start) = belief.filter(|belief| belief.is_starting()) else { return metrics.congestion_window };
+        let enough = self.start.enough(start.holds, start.lowest) + start.bandwidth * SLACK.as_secs_f64();
         metrics.congestion_window.min((enough as u64).max(self.bbr.initial_window()))
     }
 }
@@ -158,14 +167,18 @@ impl Controller for Steady {
         let took = now.saturating_duration_since(sent);
         let lowest = self.round_trip.map_or(took, |round_trip| round_trip.lowest.min(took));
         self.round_trip = Some(RoundTrip { lowest, smoothed: rtt.get() });
+        self.start.on_ack(took, bytes);
         self.pardon = (self.pardon + bytes / PARDONED_PART).min(PARDON_BYTES_MAX);
         self.bbr.on_ack(now, sent, bytes, pn, app_limited, rtt);
     }
 
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest_acked: Option<u64>) {
-        self.in_flight = in_flight;
-        self.time.looked = None;
+        let acked_at = self.time.looked.take().unwrap_or(now);
         self.bbr.on_end_acks(now, in_flight, app_limited, largest_acked);
+        if let Some(round_trip) = self.round_trip {
+            self.start.on_end_acks(acked_at, self.in_flight, &round_trip);
+        }
+        self.in_flight = in_flight;
     }
 
     fn on_congestion_event(
@@ -184,7 +197,10 @@ impl Controller for Steady {
         let is_queueing = self.round_trip.is_none_or(|round_trip| round_trip.is_queueing() || !round_trip.is_long());
         match self.pardon.checked_sub(u64::from(lost_bytes)) {
             Some(left) if !is_queueing => self.pardon = left,
-            Some(_) | None => self.bbr.on_packet_lost(lost_bytes, pn, now),
+            Some(_) | None => {
+                self.start.on_loss();
+                self.bbr.on_packet_lost(lost_bytes, pn, now);
+            }
         }
     }
 
@@ -201,21 +217,27 @@ impl Controller for Steady {
     }
 
     fn window(&self) -> u64 {
-        let metrics = self.bbr.metrics();
-        self.window_within(&metrics, self.belief(&metrics).as_ref())
+        self.metrics().congestion_window
     }
 
     fn metrics(&self) -> ControllerMetrics {
         let mut metrics = self.bbr.metrics();
         let belief = self.belief(&metrics);
         metrics.congestion_window = self.window_within(&metrics, belief.as_ref());
-        let behind = belief.filter(|belief| (self.in_flight as f64) < belief.holds);
+        let behind = belief.as_ref().filter(|belief| (self.in_flight as f64) < belief.holds);
         metrics.pacing_rate = behind.and_then(|behind| behind.catches_up()).or(metrics.pacing_rate);
+        let ahead = belief.filter(Belief::is_starting).and_then(|belief| self.start.ahead(belief.lowest));
+        if let Some(ahead) = ahead.filter(|ahead| ahead.window > metrics.congestion_window) {
+            if self.in_flight >= metrics.congestion_window {
+                metrics.pacing_rate = metrics.pacing_rate.map(|speed| speed.min(ahead.speed));
+            }
+            metrics.congestion_window = ahead.window;
+        }
         metrics
     }
 
     fn clone_box(&self) -> Box<dyn Controller> {
-        Box::new(Self { bbr: self.bbr.clone_box(), time: self.time.clone(), ..*self })
+        Box::new(Self { bbr: self.bbr.clone_box(), time: self.time.clone(), start: self.start.clone(), ..*self })
     }
 
     fn initial_window(&self) -> u64 {
