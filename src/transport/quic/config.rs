@@ -70,7 +70,7 @@ fn transport_on(route: &Route) -> TransportConfig {
 /// What is the same on every path, but for the largest datagram worth trying.
 pub(super) fn transport(largest: u16) -> TransportConfig {
     let mut discovery = MtuDiscoveryConfig::default();
-    discovery.upper_bound(largest);
+    discovery.upper_bound(largest).black_hole_cooldown(SMALL_PACKETS_MIN);
     let mut config = TransportConfig::default();
     config
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
@@ -109,6 +109,10 @@ const MAX_DATAGRAM_BYTES: u16 = 65_507;
 
 /// Seven of them are sent at once.
 const LOOPBACK_DATAGRAM_BYTES: u16 = 9_000;
+
+/// How long only small packets are sent where larger ones seem to get lost. By bad luck all kinds of losses look so, and where it is true
+/// the right size is found.
+const SMALL_PACKETS_MIN: Duration = Duration::from_secs(2);
 
 /// Jumbo frames; beyond that there is nothing to gain.
 const LARGEST_DATAGRAM_BYTES: u16 = 9_000;

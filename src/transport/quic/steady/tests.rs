@@ -4,7 +4,7 @@ mod simulation;
 
 use p2pshare_net::Link;
 
-use self::simulation::{Run, Simulation, WAKES_LATE};
+use self::simulation::{DATAGRAM_BYTES, Run, Simulation, WAKES_LATE};
 use super::*;
 
 #[test]
@@ -83,6 +83,19 @@ fn a_round_trip_that_seems_to_take_no_time_is_not_believed() {
     let reads_late = Duration::from_micros(1500);
     let run = Run::of(&mut Simulation { reads_late, ..Simulation::new(Link::new(1000, 1.0, 0.0)) }, 96 << 20);
     assert!(run.rate() > 110.0, "{run:?}");
+}
+
+#[test]
+fn losses_that_look_like_a_path_for_small_packets_only_make_them_small_for_seconds() {
+    let mut simulation = Simulation::new(Link::new(50, 40.0, 0.0));
+    Run::of(&mut simulation, 4 << 20);
+    assert_eq!(simulation.packet_bytes(), DATAGRAM_BYTES);
+    simulation.largest = 1300;
+    Run::of(&mut simulation, 1 << 20);
+    assert_eq!(simulation.packet_bytes(), 1200, "larger ones did not arrive");
+    simulation.largest = usize::MAX;
+    let run = Run::of(&mut simulation, 20 << 20);
+    assert_eq!(simulation.packet_bytes(), DATAGRAM_BYTES, "{run:?}");
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub(super) struct Simulation {
     pub(super) reads_late: Duration,
     /// The resolution of timers.
     pub(super) ticks: Duration,
+    /// Packets that are larger do not arrive.
+    pub(super) largest: usize,
     pub(super) clock: Arc<Mutex<Instant>>,
     pub(super) random: u64,
     /// What is being sent, and how much of it was written.
@@ -78,7 +80,7 @@ impl Side {
         self.connection.as_mut().unwrap().1.handle_event(event);
     }
 
-    fn speak(&mut self, now: Instant, into: &mut Pipe<Vec<u8>>) {
+    fn speak(&mut self, now: Instant, largest: usize, into: &mut Pipe<Vec<u8>>) {
         let Some((handle, connection)) = &mut self.connection else { return };
         while let Some(event) = connection.poll_endpoint_events() {
             if let Some(event) = self.endpoint.handle_event(*handle, event) {
@@ -88,7 +90,7 @@ impl Side {
         let mut buffer = Vec::new();
         while let Some(transmit) = connection.poll_transmit(now, TRAIN, &mut buffer) {
             let datagrams = buffer[..transmit.size].chunks(transmit.segment_size.unwrap_or(transmit.size));
-            for datagram in datagrams {
+            for datagram in datagrams.filter(|datagram| datagram.len() <= largest) {
                 into.enter(datagram.to_vec(), datagram.len() as u64 + 28, now);
             }
             buffer.clear();
@@ -120,6 +122,7 @@ impl Simulation {
             lateness: Duration::ZERO,
             reads_late: Duration::ZERO,
             ticks: Duration::ZERO,
+            largest: usize::MAX,
             clock,
             random: 1,
             stream: None,
@@ -150,7 +153,7 @@ impl Simulation {
             } else {
                 read += self.read();
             }
-            self.sides[me].speak(self.now, &mut self.pipes[me]);
+            self.sides[me].speak(self.now, self.largest, &mut self.pipes[me]);
             let timeout = self.sides[me].timeout.map(|timeout| self.tick_after(timeout));
             self.sides[me].timeout = timeout;
             if has_work {
@@ -233,6 +236,12 @@ impl Simulation {
         read
     }
 
+    /// The largest packet that the sender makes.
+    pub(super) fn packet_bytes(&mut self) -> u16 {
+        let stats = self.sides[0].connection.as_mut().and_then(|(_, connection)| connection.path_stats(PathId::ZERO));
+        stats.map_or(0, |stats| stats.current_mtu)
+    }
+
     /// The bytes that the sender may have under way.
     fn window(&self) -> u64 {
         let sender = self.sides[0].connection.as_ref();
@@ -290,6 +299,6 @@ fn address(side: usize) -> SocketAddr {
 
 static BLOCK: [u8; 1 << 20] = [7; 1 << 20];
 
-const DATAGRAM_BYTES: u16 = 1472;
+pub(super) const DATAGRAM_BYTES: u16 = 1472;
 
 const TRAIN: NonZeroUsize = NonZeroUsize::new(40).unwrap();
