@@ -60,6 +60,8 @@ const REST: Duration = Duration::from_millis(1);
 mod tests {
     use std::{future::poll_fn, task::Waker};
 
+    use tokio::time::timeout;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -101,6 +103,8 @@ mod tests {
             })
         });
         assert_eq!((&mut third).await, 1);
-        assert_eq!((&mut third).await, 3);
+        let began = Instant::now();
+        assert_eq!(timeout(10 * REST, &mut third).await, Ok(3));
+        assert!(began.elapsed() < 10 * REST, "the time limit woke it");
     }
 }
