@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
+use p2pshare_protocol::streams::Streams;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub retry: Duration,
     /// The most bytes a second to move, with all guests together.
     pub limit: Option<NonZeroU64>,
+    /// Over how many connections file data goes where QUIC does not carry it.
+    pub streams: Streams,
     /// Whether the local network is told of shares, by their nameplates, and searched for codes.
     pub lan: bool,
     /// How the connection is made.
@@ -56,6 +59,7 @@ impl Default for Settings {
             acquaintances: None,
             retry: Duration::from_secs(600),
             limit: None,
+            streams: Streams::Auto,
             lan: true,
             transport: TransportConfig::default(),
         }

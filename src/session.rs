@@ -15,6 +15,7 @@ mod context;
 mod detour;
 mod event;
 mod find;
+mod further;
 mod guest;
 mod host;
 mod ice;

@@ -47,7 +47,7 @@ pub use self::{
     reflection::look_through,
     relay_check::{RelayProbe, check_relay},
     tunnel::Tunnel,
-    webrtc::{DialEvent, Dialing, SocketBuffers, local_ips},
+    webrtc::{DialEvent, Dialing, Recipe, SocketBuffers, local_ips},
 };
 
 /// Bytes in front of the payload of a message on the `data` lane: entry and offset.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::hash::Hash;
 use crate::limits::{ACCEPT_RUNS_MAX, CTL_FRAME_BYTES_MAX, HASHES_PER_FRAME_MAX, WANT_RANGES_MAX};
 use crate::offer::{Entry, EntryId};
+use crate::sdp::Candidate;
 use crate::untrusted::Untrusted;
 
 /// One control frame, see the table in `ARCHITECTURE.md`, "On the data channels".
@@ -93,6 +94,33 @@ pub enum Ctl {
         /// Why.
         code: AbortCode,
     },
+    /// The sender's description of a further connection for file data; see [`streams`](crate::streams) for all four.
+    PcOffer {
+        /// The number of the connection, from 1.
+        n: u32,
+        /// The description.
+        sdp: String,
+    },
+    /// The receiver's description of it.
+    PcAnswer {
+        /// The number of the connection.
+        n: u32,
+        /// The description.
+        sdp: String,
+    },
+    /// An address of the speaker for it.
+    PcCandidate {
+        /// The number of the connection.
+        n: u32,
+        /// The address.
+        #[serde(flatten)]
+        candidate: Candidate,
+    },
+    /// The receiver takes data from it.
+    PcOpen {
+        /// The number of the connection.
+        n: u32,
+    },
     /// A sign of life.
     Ping,
 }
@@ -113,6 +141,9 @@ pub struct Hello {
     /// Optional abilities, by name; at most 16.
     #[serde(default)]
     pub features: Vec<String>,
+    /// With the feature `streams`: how many connections a person wants file data to go over; absent: as many as help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams: Option<u32>,
 }
 
 /// The direction of the files, independent of who hosts the share.
@@ -204,6 +235,10 @@ impl Ctl {
             | Self::Pause
             | Self::Resume
             | Self::Abort { .. }
+            | Self::PcOffer { .. }
+            | Self::PcAnswer { .. }
+            | Self::PcCandidate { .. }
+            | Self::PcOpen { .. }
             | Self::Ping => false,
         };
         if too_many { Err(CtlError::TooMany) } else { Ok(()) }
@@ -228,6 +263,10 @@ impl Ctl {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Abort { .. } => "abort",
+            Self::PcOffer { .. } => "pc_offer",
+            Self::PcAnswer { .. } => "pc_answer",
+            Self::PcCandidate { .. } => "pc_candidate",
+            Self::PcOpen { .. } => "pc_open",
             Self::Ping => "ping",
         }
     }

@@ -39,6 +39,7 @@ pub mod sender;
 pub mod server_config;
 pub mod share_guard;
 pub mod short_number;
+pub mod streams;
 pub mod stun;
 pub mod tunnel;
 pub mod untrusted;

@@ -25,6 +25,7 @@ use crate::hash::Hash;
 use crate::limits::{FAREWELL_MAX, OFFER_BYTES_MAX, PROGRESS_INTERVAL};
 use crate::liveness::Liveness;
 use crate::offer::{Entry, EntryId, Offer};
+use crate::streams::Stripes;
 use fetch::Fetch;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +62,7 @@ pub struct Receiver {
     outputs: VecDeque<Output>,
     liveness: Liveness,
     closing_since: Instant,
+    stripes: Stripes,
     /// Whether frames that were said before may come again.
     is_reconnected: bool,
 }
@@ -71,6 +73,7 @@ impl Receiver {
     pub fn new(hello: Hello, now: Instant) -> Self {
         let mut receiver = Self {
             phase: Phase::Greeting,
+            stripes: Stripes::new(Role::Receives, &hello),
             hello: Hello { role: Role::Receives, ..hello },
             offer: Offer::default(),
             offer_bytes: 0,
@@ -131,6 +134,8 @@ impl Receiver {
             }
             Input::Settled => self.conclude(now),
             Input::Paced(is_paced) => self.fetch.pace(is_paced),
+            Input::Spread(connections) => self.fetch.spread(connections),
+            Input::Broken => self.stripes.refuse(&mut self.hello),
             Input::Reconnected => self.reconnect(now),
             Input::Stop(code) => return Err(TransferError::Stopped(code)),
             Input::TimedOut => self.handle_timeout(now)?,
@@ -164,6 +169,13 @@ impl Receiver {
             // The driver has checked the first one; more of them say nothing new.
             (_, Ctl::Ping | Ctl::Bind { .. }) => {}
             (Phase::Greeting, Ctl::Hello(hello)) => self.greet(hello)?,
+            (
+                _,
+                frame @ (Ctl::PcOffer { .. } | Ctl::PcAnswer { .. } | Ctl::PcCandidate { .. } | Ctl::PcOpen { .. }),
+            ) => {
+                let (n, said) = self.stripes.hear(frame)?;
+                self.outputs.push_back(Output::Stripe(n, said));
+            }
             (Phase::Listening, Ctl::Offer { page, entries, last }) => self.listen(page, entries, last, bytes.len())?,
             (Phase::Receiving, Ctl::Hashes { chunks }) => {
                 for (entry, chunk, hash) in chunks {
@@ -248,6 +260,7 @@ impl Receiver {
     /// Starts over on a new channel: what was taken stays taken, what was on its way is asked for anew.
     fn reconnect(&mut self, now: Instant) {
         self.is_reconnected = true;
+        self.stripes.reset();
         self.liveness = Liveness::new(now);
         self.outputs.retain(|output| !matches!(output, Output::Send(_)));
         self.send(&Ctl::Hello(self.hello.clone()), now);

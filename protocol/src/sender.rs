@@ -25,6 +25,7 @@ use crate::ledger::Ledger;
 use crate::limits::{HASHES_PER_FRAME_MAX, STALL_MAX};
 use crate::liveness::Liveness;
 use crate::offer::{EntryId, Offer};
+use crate::streams::Stripes;
 use feed::Feed;
 use jobs::Jobs;
 
@@ -62,6 +63,7 @@ pub struct Sender {
     moved: Instant,
     paused: bool,
     hello: Hello,
+    stripes: Stripes,
     /// Whether frames that were said before may come again.
     is_reconnected: bool,
 }
@@ -80,6 +82,7 @@ impl Sender {
             selected: BTreeSet::new(),
             skipped: BTreeMap::new(),
             feed: None,
+            stripes: Stripes::new(Role::Sends, &hello),
             hello: Hello { role: Role::Sends, ..hello },
             is_reconnected: false,
             ledger: Ledger::default(),
@@ -120,6 +123,14 @@ impl Sender {
             Input::StreamRead { entry, result } => {
                 self.moved = now;
                 self.handle_stream(entry, result, now);
+                Ok(())
+            }
+            Input::Path(look) => {
+                self.outputs.extend(self.stripes.look(look).map(Output::Connect));
+                Ok(())
+            }
+            Input::Broken => {
+                self.stripes.refuse(&mut self.hello);
                 Ok(())
             }
             Input::Reconnected => {
@@ -196,6 +207,13 @@ impl Sender {
             (_, Ctl::Ping) | (Phase::Greeting, Ctl::Bind { .. }) => {}
             (_, Ctl::Bind { .. }) if self.is_reconnected => {}
             (Phase::Greeting, Ctl::Hello(hello)) => self.greet(hello)?,
+            (
+                _,
+                frame @ (Ctl::PcOffer { .. } | Ctl::PcAnswer { .. } | Ctl::PcCandidate { .. } | Ctl::PcOpen { .. }),
+            ) => {
+                let (n, said) = self.stripes.hear(frame)?;
+                self.outputs.push_back(Output::Stripe(n, said));
+            }
             (Phase::Offered, Ctl::Accept { select, last }) => self.accept(select.as_deref(), last, now)?,
             (Phase::Offered, Ctl::Decline { reason }) => return Err(TransferError::Declined(reason)),
             (Phase::Serving, Ctl::Want { ranges }) => self.want(&ranges, now)?,
@@ -211,7 +229,10 @@ impl Sender {
             // Said before the last connection was lost, and heard then.
             // Said until it is heard, so several of them may come.
             (_, Ctl::Bind { .. }) if self.is_reconnected => {}
-            (Phase::Serving, Ctl::Hello(hello)) if self.is_reconnected => self.report(Event::Peer(hello)),
+            (Phase::Serving, Ctl::Hello(hello)) if self.is_reconnected => {
+                self.stripes.greet(&hello);
+                self.report(Event::Peer(hello));
+            }
             (Phase::Serving, Ctl::Accept { .. }) if self.is_reconnected => {}
             (_, frame) => return Err(Violation::Unexpected(frame.name()).into()),
         }
@@ -221,6 +242,7 @@ impl Sender {
     /// Starts over on a new channel: what was not taken is offered again, what was taken is served as asked for anew.
     fn reconnect(&mut self, now: Instant) {
         self.is_reconnected = true;
+        self.stripes.reset();
         self.liveness = Liveness::new(now);
         self.moved = now;
         self.outputs.retain(|output| matches!(output, Output::Report(_)));
@@ -261,6 +283,7 @@ impl Sender {
         if hello.role == Role::Sends {
             return Err(TransferError::SameRole(Role::Sends));
         }
+        self.stripes.greet(&hello);
         self.report(Event::Peer(hello));
         self.phase = Phase::Offered;
         Ok(())

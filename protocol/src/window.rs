@@ -6,7 +6,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::limits::{WINDOW_BYTES_MAX, WINDOW_BYTES_MIN, WINDOW_BYTES_PACED_MIN, WINDOW_BYTES_START, WINDOW_SLACK};
+use crate::limits::{
+    WINDOW_BYTES_MAX, WINDOW_BYTES_MIN, WINDOW_BYTES_PACED_MIN, WINDOW_BYTES_START, WINDOW_BYTES_STRIPE, WINDOW_SLACK,
+};
 
 /// The size of the window, from what was seen of the path.
 #[derive(Debug)]
@@ -14,6 +16,8 @@ pub(crate) struct Window {
     bytes: u64,
     /// Whether what carries the data has a congestion control that needs no help.
     is_paced: bool,
+    /// How many connections share it.
+    connections: u8,
     /// Lowest time from a request to its first byte, and when it was seen.
     round_trip: Option<(Duration, Instant)>,
     /// A request whose first byte has not come, and when it left.
@@ -32,7 +36,15 @@ struct Sample {
 impl Window {
     pub(crate) const fn new(now: Instant) -> Self {
         let sample = Sample { since: now, bytes: 0 };
-        Self { bytes: WINDOW_BYTES_START, is_paced: false, round_trip: None, probe: None, sample, rates: [0.0; RATES] }
+        Self {
+            bytes: WINDOW_BYTES_START,
+            is_paced: false,
+            connections: 1,
+            round_trip: None,
+            probe: None,
+            sample,
+            rates: [0.0; RATES],
+        }
     }
 
     /// The most bytes to have outstanding.
@@ -43,6 +55,12 @@ impl Window {
     /// Notes whether what carries the data paces itself.
     pub(crate) fn pace(&mut self, is_paced: bool) {
         self.is_paced = is_paced;
+        self.resize();
+    }
+
+    /// Notes how many connections carry the data: each of them has to have something to do.
+    pub(crate) fn spread(&mut self, connections: u8) {
+        self.connections = connections.max(1);
         self.resize();
     }
 
@@ -82,9 +100,14 @@ impl Window {
         self.round_trip.map_or(Duration::ZERO, |(lowest, _)| lowest) + WINDOW_SLACK
     }
 
+    /// The smallest window: one of several connections may stand still with its part of it.
+    fn least(&self) -> u64 {
+        if self.connections == 1 { WINDOW_BYTES_MIN } else { WINDOW_BYTES_STRIPE * u64::from(self.connections) }
+    }
+
     fn resize(&mut self) {
         let rate = self.rates.iter().copied().fold(0.0, f64::max);
-        let (factor, least) = if self.is_paced { (4.0, WINDOW_BYTES_PACED_MIN) } else { (2.0, WINDOW_BYTES_MIN) };
+        let (factor, least) = if self.is_paced { (4.0, WINDOW_BYTES_PACED_MIN) } else { (2.0, self.least()) };
         let bytes = factor * rate * self.reach().as_secs_f64();
         self.bytes = (bytes as u64).clamp(least, WINDOW_BYTES_MAX);
     }
@@ -134,6 +157,18 @@ mod tests {
         let mut window = settled(12_500, Duration::from_millis(100));
         window.pace(true);
         assert_eq!(window.bytes(), (2 * slow).max(WINDOW_BYTES_PACED_MIN));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test has to begin at some time")]
+    fn several_connections_have_as_many_times_the_least() {
+        let mut window = Window::new(Instant::now());
+        window.spread(4);
+        assert_eq!(window.bytes(), 4 * WINDOW_BYTES_STRIPE);
+        let mut window = settled(12_500, Duration::from_millis(400));
+        let before = window.bytes();
+        window.spread(4);
+        assert_eq!(window.bytes(), before, "it was larger already");
     }
 
     /// The window after a second of steady delivery, `rate` in bytes a millisecond.

@@ -9,8 +9,11 @@ use clap_complete::Shell;
 use p2pshare::signaling::{Proxy, ServerUrl};
 use p2pshare::transport::IceServer;
 use p2pshare_protocol::nearby::DeviceName;
+use p2pshare_protocol::streams::Streams;
 
-use super::parse::{parse_count, parse_duration, parse_ice_server, parse_pattern, parse_secret_digits, parse_size};
+use super::parse::{
+    parse_count, parse_duration, parse_ice_server, parse_pattern, parse_secret_digits, parse_size, parse_streams,
+};
 
 /// Send files straight from one device to another, end to end encrypted.
 #[derive(Debug, Parser)]
@@ -213,6 +216,11 @@ pub(crate) struct CommonArgs {
     /// Move file data over WebRTC data channels only
     #[arg(long)]
     pub(crate) no_quic: bool,
+
+    /// Over how many connections file data moves where QUIC does not carry it, 1 to 16; auto is one, and up to 8 where a
+    /// long path has room for more [default: auto]
+    #[arg(long, value_name = "auto|N", value_parser = parse_streams)]
+    pub(crate) streams: Option<Streams>,
 
     /// Do not tell the local network of the share, nor search it for a code
     #[arg(long)]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use directories::ProjectDirs;
 use p2pshare::signaling::{Proxy, ServerUrl};
 use p2pshare::transport::IceServer;
+use p2pshare_protocol::streams::Streams;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -69,6 +70,8 @@ pub(crate) struct Config {
     no_lan: Option<bool>,
     #[serde(deserialize_with = "values::flag")]
     no_quic: Option<bool>,
+    #[serde(deserialize_with = "values::streams")]
+    streams: Option<Streams>,
     #[serde(deserialize_with = "values::retry")]
     retry: Option<Duration>,
     #[serde(deserialize_with = "values::duration")]
@@ -167,6 +170,7 @@ impl Config {
         fill(&mut args.limit, self.limit);
         turn_on(&mut args.no_lan, self.no_lan);
         turn_on(&mut args.no_quic, self.no_quic);
+        fill(&mut args.streams, self.streams);
         fill(&mut args.retry, self.retry);
         fill(&mut args.timeout, self.timeout);
         turn_on(&mut args.quiet, self.quiet.filter(|_| args.verbose == 0));
@@ -266,6 +270,7 @@ const KEYS: &[&str] = &[
     "limit",
     "no-lan",
     "no-quic",
+    "streams",
     "retry",
     "timeout",
     "quiet",
@@ -330,7 +335,7 @@ mod tests {
                 "name" | "output" => ("\"a\"", "a"),
                 "on-exists" => ("\"skip\"", "skip"),
                 "max-size" | "limit" => ("5000", "5kB"),
-                "max-files" => ("7", "7"),
+                "max-files" | "streams" => ("7", "7"),
                 "secret-digits" => ("8", "8"),
                 "exclude" => ("[\"*.tmp\"]", "*.tmp,*.raw"),
                 "expire" | "retry" | "timeout" => ("\"10m\"", "10m"),

@@ -131,7 +131,7 @@ fn path_value(peer: PeerId, path: &Path, plane: DataPlane) -> Value {
     };
     let kind = path_kind(path.kind);
     let rtt_ms = path.round_trip.map(|rtt| rtt.as_secs_f64() * 1000.0);
-    json!({"peer": peer.0, "kind": kind, "plane": plane, "rtt_ms": rtt_ms,
+    json!({"peer": peer.0, "kind": kind, "plane": plane, "rtt_ms": rtt_ms, "connections": path.connections,
         "local": path.local.map(|a| a.to_string()), "remote": path.remote.map(|a| a.to_string()),
         "reason": path.reason.map(relay_reason)})
 }

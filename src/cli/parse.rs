@@ -6,7 +6,9 @@ use std::time::Duration;
 use p2pshare::Invitation;
 use p2pshare::transport::IceServer;
 use p2pshare_protocol::code::{Code, CodeError};
+use p2pshare_protocol::limits::STREAMS_MAX;
 use p2pshare_protocol::link::Link;
+use p2pshare_protocol::streams::Streams;
 
 /// Reads a code or link.
 pub(crate) fn parse_invitation(text: &str) -> Result<Invitation, String> {
@@ -23,6 +25,15 @@ pub(crate) fn parse_invitation(text: &str) -> Result<Invitation, String> {
         };
         code.map(Invitation::Code).map_err(|e| e.to_string())
     }
+}
+
+/// Reads over how many connections file data goes.
+pub(crate) fn parse_streams(text: &str) -> Result<Streams, String> {
+    if text == "auto" {
+        return Ok(Streams::Auto);
+    }
+    let streams = text.parse().ok().and_then(Streams::exactly);
+    streams.ok_or_else(|| format!("{text:?} is neither auto nor a number of connections from 1 to {STREAMS_MAX}"))
 }
 
 /// Reads how many there may be.

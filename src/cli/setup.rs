@@ -41,6 +41,7 @@ pub(crate) fn settings(common: &CommonArgs, config: &Config) -> Result<Settings,
         acquaintances: None,
         retry: common.retry.unwrap_or(RETRY),
         limit: common.limit,
+        streams: common.streams.unwrap_or_default(),
         lan: !common.no_lan,
         transport: transport(common),
     })

@@ -135,6 +135,9 @@ fn describe_path(path: &Path, plane: DataPlane) -> String {
     if plane == DataPlane::Quic {
         words.push("quic".to_owned());
     }
+    if path.connections > 1 && plane == DataPlane::DataChannel {
+        words.push(format!("{} connections", path.connections));
+    }
     words.extend(round_trip(path));
     let words = words.join(", ");
     path.reason.map_or_else(|| words.clone(), |reason| format!("{words} ({})", relay_reason(reason)))
@@ -192,7 +195,15 @@ mod tests {
     use super::*;
 
     fn path(kind: PathKind, reason: Option<RelayReason>) -> Path {
-        Path { kind, data_plane: DataPlane::DataChannel, local: None, remote: None, round_trip: None, reason }
+        Path {
+            kind,
+            data_plane: DataPlane::DataChannel,
+            connections: 1,
+            local: None,
+            remote: None,
+            round_trip: None,
+            reason,
+        }
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(super) async fn bound_unless_taken(
 /// A message that reaches webrtc-rs 0.21 in one batch with the end of the SCTP handshake is dropped: the channel it is
 /// for is registered only after the batch. So the MAC is said until the peer's is heard, and once more then, when
 /// the peer's channel is known to be registered; the machines ignore what comes twice. (Between two command lines the transport has done that.)
-async fn bind(channel: &mut Channel, keys: &SessionKeys) -> Result<(), Error> {
+pub(super) async fn bind(channel: &mut Channel, keys: &SessionKeys) -> Result<(), Error> {
     let identity = channel.identity();
     let connection = connection(&identity);
     let frame = Bytes::from(Ctl::Bind { mac: Hash(keys.bind_mac(&connection)) }.encode());

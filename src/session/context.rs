@@ -7,6 +7,7 @@ use p2pshare_protocol::device_identity::{DeviceIdentity, DeviceKey};
 use p2pshare_protocol::nearby::DeviceName;
 use p2pshare_protocol::pairing::{HostDevice, PairingError};
 use p2pshare_protocol::short_number::ShortNumber;
+use p2pshare_protocol::streams::Streams;
 use p2pshare_protocol::untrusted::Untrusted;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
@@ -39,6 +40,8 @@ pub(super) struct Context {
     pub(super) has_tried_password: bool,
     /// The place of a guest that this side serves, if places are limited.
     pub(super) slot: Option<Arc<Slot>>,
+    /// Over how many connections file data goes.
+    pub(super) streams: Streams,
     /// How fast data may leave, for all guests together.
     pub(super) pace: Option<Pace>,
 }
@@ -57,6 +60,7 @@ impl Context {
             password,
             has_tried_password: false,
             slot: None,
+            streams: settings.streams,
             pace: settings.limit.map(Pace::new),
         }
     }
@@ -85,13 +89,16 @@ impl Context {
     /// This side's greeting; the machines fill in what they do.
     pub(super) fn hello(&self) -> Hello {
         let agent = concat!("p2pshare/", env!("CARGO_PKG_VERSION")).to_owned();
-        Hello {
+        let mut hello = Hello {
             v: 1,
             role: Role::Sends,
             name: Untrusted(self.name.clone()),
             agent: Untrusted(agent),
             features: vec![FEATURE.to_owned()],
-        }
+            streams: None,
+        };
+        self.streams.announce(&mut hello);
+        hello
     }
 
     /// Asks for the share's password: the one that is known, then the person.

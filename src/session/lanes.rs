@@ -56,6 +56,11 @@ impl Lanes {
         Self { ctl, data, ctl_task, data_task, sent }
     }
 
+    /// Bytes of file data that were handed to the connection.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
     /// Queues a control frame.
     ///
     /// # Errors

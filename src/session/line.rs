@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use p2pshare_protocol::keys::SessionKeys;
+use p2pshare_protocol::streams::Stripe;
 use tokio::time::{sleep, timeout};
 
 use super::context::Context;
 use super::event::Event;
+use super::further::{Further, News};
 use super::search::{Found, Goal, Search};
 use crate::error::Error;
 use crate::signaling::ServerUrl;
@@ -20,6 +22,8 @@ pub(super) struct Line {
     /// The keys before: the peer may not have got as far as the newest.
     previous: Option<Arc<SessionKeys>>,
     way: Way,
+    /// Opens further connections beside the channel.
+    pub(super) further: Further,
     /// Looks for another channel.
     pub(super) search: Option<Search>,
 }
@@ -34,7 +38,30 @@ pub(super) struct Way {
 
 impl Line {
     pub(super) fn new(channel: Channel, keys: SessionKeys, way: Way) -> Self {
-        Self { channel, keys: Arc::new(keys), previous: None, way, search: None }
+        Self { channel, keys: Arc::new(keys), previous: None, way, further: Further::new(), search: None }
+    }
+
+    /// Opens a further connection beside the channel.
+    pub(super) fn connect(&mut self, n: u8) {
+        if let Some(recipe) = self.channel.recipe() {
+            self.further.open(n, None, recipe, &self.keys);
+        }
+    }
+
+    /// Takes in what the peer says of a further connection.
+    pub(super) fn hear(&mut self, n: u8, said: Stripe) {
+        self.further.hear(n, said, self.channel.recipe(), &self.keys);
+    }
+
+    /// Acts on news of further connections; returns what is to be told the peer, which the receiver of files tells when one is ready.
+    pub(super) fn note(&mut self, news: News) -> (u8, Stripe) {
+        match news {
+            News::Say(n, said) => (n, said),
+            News::Ready(n, channel) => {
+                self.channel.join(*channel);
+                (n, Stripe::Open)
+            }
+        }
     }
 
     /// Whether a lost connection is worth waiting for.
@@ -71,6 +98,7 @@ impl Line {
 
     fn take(&mut self, (channel, keys): Found) -> Channel {
         self.search = None;
+        self.further = Further::new();
         self.previous = Some(std::mem::replace(&mut self.keys, Arc::new(keys)));
         std::mem::replace(&mut self.channel, channel)
     }

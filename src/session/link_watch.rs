@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use p2pshare_protocol::streams::Look;
 use tokio::time::{Instant, sleep_until};
 
 use super::context::Context;
@@ -16,6 +17,8 @@ pub(super) struct LinkWatch {
     context: Context,
     due: Instant,
     last: Option<(Path, DataPlane)>,
+    /// The bytes of file data that were sent at the last look, and when that was.
+    sent: (u64, Instant),
     is_disturbed: bool,
     /// Until when a connection that came back is not relied upon.
     distrusted: Option<Instant>,
@@ -26,7 +29,9 @@ impl LinkWatch {
         if let Some(buffers) = channel.socket_buffers().filter(|buffers| buffers.are_capped()) {
             context.events.report(Event::SmallSocketBuffers { granted: buffers.granted, wanted: buffers.wanted });
         }
-        Self { context: context.clone(), due: Instant::now(), last: None, is_disturbed: false, distrusted: None }
+        let now = Instant::now();
+        let (sent, is_disturbed, distrusted) = ((0, now), false, None);
+        Self { context: context.clone(), due: now, last: None, sent, is_disturbed, distrusted }
     }
 
     /// Passes on what the channel carries.
@@ -76,6 +81,11 @@ impl LinkWatch {
         self.distrusted.is_some_and(|until| Instant::now() < until)
     }
 
+    /// Has the path looked at soon: something about it has changed.
+    pub(super) fn hurry(&mut self) {
+        self.due = Instant::now();
+    }
+
     /// Waits until it is time for a look at the path.
     pub(super) async fn due(&self) {
         sleep_until(self.due).await;
@@ -91,6 +101,17 @@ impl LinkWatch {
             self.context.events.report(Event::Path(self.context.peer, path, plane));
         }
         self.last = seen;
+    }
+
+    /// The same on the side that has `sent` so many bytes of file data; returns what decides about further connections, where those could be of
+    /// use.
+    pub(super) async fn look_at_spare(&mut self, channel: &Channel, sent: u64) -> Option<Look> {
+        self.look(channel).await;
+        let (before, at) = std::mem::replace(&mut self.sent, (sent, Instant::now()));
+        let seconds = self.sent.1.duration_since(at).as_secs_f64().max(0.001);
+        let rate = (sent.saturating_sub(before) as f64 / seconds) as u64;
+        let round_trip = self.last?.0.round_trip.filter(|_| channel.recipe().is_some())?;
+        Some(Look { round_trip, is_busy: channel.is_busy().await, rate })
     }
 }
 
@@ -131,8 +152,8 @@ mod tests {
     fn watch_of(data_plane: DataPlane) -> LinkWatch {
         let context = Context::new(&Settings::default(), Events::channel().0, Stop::new().1);
         let (kind, reason) = (PathKind::Direct, None);
-        let path = Path { kind, data_plane, local: None, remote: None, round_trip: None, reason };
+        let path = Path { kind, data_plane, connections: 1, local: None, remote: None, round_trip: None, reason };
         let (due, last) = (Instant::now(), Some((path, data_plane)));
-        LinkWatch { context, due, last, is_disturbed: false, distrusted: None }
+        LinkWatch { context, due, last, sent: (0, due), is_disturbed: false, distrusted: None }
     }
 }

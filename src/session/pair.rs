@@ -10,6 +10,7 @@ use p2pshare_protocol::sdp;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
+pub(super) use self::outputs::into_transport;
 use super::bind::{bound, bound_unless_taken};
 use super::context::Context;
 use super::detour::{Detour, DetourUse};
@@ -313,6 +314,6 @@ const RELAY_MAX: Duration = Duration::from_secs(3);
 const PATH_MAX: Duration = Duration::from_secs(25);
 
 /// A candidate of the own stack in the protocol's words; `None` for one that no peer could use.
-fn into_protocol(candidate: Candidate) -> Option<sdp::Candidate> {
+pub(super) fn into_protocol(candidate: Candidate) -> Option<sdp::Candidate> {
     sdp::Candidate::new(candidate.candidate, candidate.sdp_mid, candidate.sdp_m_line_index).ok()
 }

@@ -10,6 +10,7 @@ use p2pshare_protocol::ctl::{AbortCode, DeclineReason};
 use p2pshare_protocol::entry_path::EntryPath;
 use p2pshare_protocol::offer::{EntryId, Offer};
 use p2pshare_protocol::receiver::{Event as ReceiverEvent, Input, Output, Receiver};
+use p2pshare_protocol::streams::Stripe;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -71,6 +72,7 @@ pub(super) async fn receive(
         moved: (0, 0),
         arrived: 0,
         skipped: 0,
+        stripes: Vec::new(),
         is_paced: false,
         stores_until: None,
     };
@@ -107,6 +109,8 @@ struct Receiving<'a> {
     /// Bytes of file data that came over the present connection.
     arrived: u64,
     skipped: u32,
+    /// What the peer said of further connections.
+    stripes: Vec<(u8, Stripe)>,
     /// Whether QUIC carries the data, as far as the machine knows.
     is_paced: bool,
     /// With a limit: when what is on disk has had its time. The machine hears of more only then, so it asks no faster.
@@ -130,7 +134,11 @@ impl Receiving<'_> {
                     return Ok(self.summary(&line.channel).await);
                 }
                 Err(error) if error.is_interruption() && line.can_renew() => {
+                    let is_broken = line.channel.broke_by_further();
                     line.renew(error, self.context).await?;
+                    if is_broken {
+                        self.take(Input::Broken);
+                    }
                     self.reconnected();
                 }
                 result => return result.map(Option::unwrap_or_default),
@@ -144,6 +152,9 @@ impl Receiving<'_> {
         loop {
             self.notice_plane(&line.channel, lanes)?;
             let Some(deadline) = self.carry_out(lanes)? else { return Ok(Some(self.summary(&line.channel).await)) };
+            for (n, said) in self.stripes.drain(..) {
+                line.hear(n, said);
+            }
             if std::mem::take(&mut self.is_browser) {
                 line.channel.pace();
             }
@@ -163,6 +174,12 @@ impl Receiving<'_> {
                 decision = next_decision(&mut self.decision) => self.decided(decision, lanes)?,
                 opened = next_opened(&mut self.opening) => self.opened(opened, lanes)?,
                 () = watch.due() => watch.look(&line.channel).await,
+                news = line.further.news() => {
+                    let (n, said) = line.note(news);
+                    lanes.send_ctl(said.of(n).encode())?;
+                    let connections = u8::try_from(line.channel.connections()).unwrap_or(u8::MAX);
+                    self.feed(Input::Spread(connections), lanes)?;
+                }
                 found = found(&mut line.search) => {
                     watch.replaced();
                     line.replace(found);
@@ -205,6 +222,7 @@ impl Receiving<'_> {
                 Output::Discard(entry) => self.store().submit(SinkJob::Discard { entry }),
                 Output::Settle if self.store().settles() => self.store().submit(SinkJob::Finish),
                 Output::Settle => self.feed(Input::Settled, lanes)?,
+                Output::Stripe(n, said) => self.stripes.push((n, said)),
                 Output::Report(event) => self.report(event),
                 Output::Finish => return Ok(None),
                 Output::Wait(deadline) => return Ok(Some(deadline)),
@@ -262,8 +280,14 @@ impl Receiving<'_> {
     }
 
     fn reconnected(&mut self) {
-        let reconnected = self.machine.handle_input(Input::Reconnected, Instant::now());
-        debug_assert!(reconnected.is_ok(), "a machine that has not finished can always go on");
+        self.stripes.clear();
+        self.take(Input::Reconnected);
+    }
+
+    /// Gives the machine what cannot be wrong.
+    fn take(&mut self, input: Input) {
+        let taken = self.machine.handle_input(input, Instant::now());
+        debug_assert!(taken.is_ok(), "a machine that has not finished can always go on");
     }
 
     fn report(&mut self, event: ReceiverEvent) {

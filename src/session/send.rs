@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use p2pshare_protocol::ctl::{AbortCode, SkipReason};
 use p2pshare_protocol::sender::{Event as SenderEvent, Input, Output, Sender};
+use p2pshare_protocol::streams::Stripe;
 
 use super::browser::is_browser;
 use super::context::Context;
@@ -25,8 +26,10 @@ pub(super) async fn send(line: &mut Line, source: &Arc<Source>, context: &mut Co
         reader: source.reader(),
         context,
         is_browser: false,
+        has_greeted: false,
         accepted: None,
         moved: (0, 0),
+        stripes: Vec::new(),
         sharers: 0,
     };
     loop {
@@ -39,7 +42,11 @@ pub(super) async fn send(line: &mut Line, source: &Arc<Source>, context: &mut Co
         lanes.flush().await;
         match result {
             Err(error) if error.is_interruption() && line.can_renew() => {
+                let is_broken = line.channel.broke_by_further();
                 line.renew(error, sending.context).await?;
+                if is_broken {
+                    sending.take(Input::Broken);
+                }
                 sending.reconnected();
             }
             result => return result.map(Option::unwrap_or_default),
@@ -53,9 +60,13 @@ struct Sending<'a> {
     context: &'a mut Context,
     /// Set when the peer turns out to be one, until that is taken note of.
     is_browser: bool,
+    /// Set when the peer has greeted, until the path is looked at: it decides about further connections.
+    has_greeted: bool,
     accepted: Option<Instant>,
     /// Bytes and entries that the receiver's disk has confirmed.
     moved: (u64, u32),
+    /// What is to be done about further connections.
+    stripes: Vec<(u8, Option<Stripe>)>,
     /// How many senders the memory of this channel is shared among; 0 before that was looked at.
     sharers: u32,
 }
@@ -67,6 +78,10 @@ impl Sending<'_> {
         loop {
             self.share_memory(&line.channel);
             let Some(deadline) = self.carry_out(lanes)? else { return Ok(Some(self.summary(&line.channel).await)) };
+            self.spread(line);
+            if std::mem::take(&mut self.has_greeted) {
+                watch.hurry();
+            }
             if std::mem::take(&mut self.is_browser) {
                 line.channel.pace();
             }
@@ -88,7 +103,16 @@ impl Sending<'_> {
                     continue;
                 }
                 () = watch.due() => {
-                    watch.look(&line.channel).await;
+                    match watch.look_at_spare(&line.channel, lanes.sent()).await {
+                        Some(look) => Input::Path(look),
+                        None => continue,
+                    }
+                }
+                news = line.further.news() => {
+                    // Only the receiver says that it takes data.
+                    if let (n, said @ (Stripe::Offer(_) | Stripe::Answer(_) | Stripe::Candidate(_))) = line.note(news) {
+                        lanes.send_ctl(said.of(n).encode())?;
+                    }
                     continue;
                 }
                 found = found(&mut line.search) => {
@@ -99,6 +123,16 @@ impl Sending<'_> {
                 () = tokio::time::sleep_until(deadline.into()) => Input::TimedOut,
             };
             self.feed(input, lanes)?;
+        }
+    }
+
+    /// Acts on what the machine says of further connections.
+    fn spread(&mut self, line: &mut Line) {
+        for (n, said) in self.stripes.drain(..) {
+            match said {
+                Some(said) => line.hear(n, said),
+                None => line.connect(n),
+            }
         }
     }
 
@@ -131,6 +165,8 @@ impl Sending<'_> {
                     self.context.hold_slot();
                     self.reader.submit(ReadRequest::Stream { entry });
                 }
+                Output::Connect(n) => self.stripes.push((n, None)),
+                Output::Stripe(n, said) => self.stripes.push((n, Some(said))),
                 Output::Report(event) => self.report(event),
                 Output::Finish => return Ok(None),
                 Output::Wait(deadline) => return Ok(Some(deadline)),
@@ -140,8 +176,14 @@ impl Sending<'_> {
 
     fn reconnected(&mut self) {
         self.sharers = 0;
-        let reconnected = self.machine.handle_input(Input::Reconnected, Instant::now());
-        debug_assert!(reconnected.is_ok(), "a machine that has not finished can always go on");
+        self.stripes.clear();
+        self.take(Input::Reconnected);
+    }
+
+    /// Gives the machine what cannot be wrong.
+    fn take(&mut self, input: Input) {
+        let taken = self.machine.handle_input(input, Instant::now());
+        debug_assert!(taken.is_ok(), "a machine that has not finished can always go on");
     }
 
     fn report(&mut self, event: SenderEvent) {
@@ -149,6 +191,7 @@ impl Sending<'_> {
         self.context.events.report(match event {
             SenderEvent::Peer(hello) => {
                 self.is_browser = is_browser(&hello);
+                self.has_greeted = true;
                 Event::Named(peer, hello.name)
             }
             SenderEvent::Accepted { entries, bytes } => {

@@ -11,7 +11,7 @@ use super::{
     memory,
     quic::DataPlane,
     tunnel,
-    webrtc::{self, SocketBuffers},
+    webrtc::{self, Recipe, SocketBuffers},
 };
 
 /// What arrives on a connection.
@@ -76,6 +76,8 @@ pub struct Path {
     pub local: Option<SocketAddr>,
     /// The other side's address on it; `None` when a browser keeps it to itself.
     pub remote: Option<SocketAddr>,
+    /// Over how many connections this side may send file data along it.
+    pub connections: usize,
     /// The latest measured round trip, if there is one yet.
     pub round_trip: Option<Duration>,
     /// Why it goes through a relay, if it does and that is known.
@@ -105,14 +107,14 @@ pub struct Channel {
 
 #[derive(Debug)]
 enum Kind {
-    Webrtc(webrtc::Live),
+    Webrtc(Box<webrtc::Live>),
     Memory(memory::End),
     Tunnel(tunnel::Live),
 }
 
 impl Channel {
     pub(super) fn webrtc(live: webrtc::Live) -> Self {
-        Self { kind: Kind::Webrtc(live), lost: None, found: None }
+        Self { kind: Kind::Webrtc(Box::new(live)), lost: None, found: None }
     }
 
     pub(super) fn memory(end: memory::End) -> Self {
@@ -187,12 +189,64 @@ impl Channel {
         }
     }
 
+    /// How to make further connections to share the file data with, where those are of use: not where QUIC carries it.
+    pub fn recipe(&self) -> Option<&Recipe> {
+        match &self.kind {
+            Kind::Webrtc(live) => live.recipe(),
+            Kind::Memory(_) | Kind::Tunnel(_) => None,
+        }
+    }
+
+    /// Shares file data with a further connection to the same peer from now on: sends over whichever is less busy, and hands out what
+    /// arrives on either. The frames of a file then arrive in any order. When the further connection is lost this one is, too; it is closed
+    /// with this one.
+    ///
+    /// Over what is no WebRTC connection it is dropped.
+    pub fn join(&mut self, further: Self) {
+        if let (Kind::Webrtc(live), Kind::Webrtc(further)) = (&mut self.kind, further.kind) {
+            live.join(*further);
+        }
+    }
+
+    /// Over how many connections this side sends file data.
+    pub fn connections(&self) -> usize {
+        match &self.kind {
+            Kind::Webrtc(live) => live.connections(),
+            Kind::Memory(_) | Kind::Tunnel(_) => 1,
+        }
+    }
+
+    /// Whether file data waits to be acknowledged.
+    pub async fn is_busy(&self) -> bool {
+        match &self.kind {
+            Kind::Webrtc(live) => live.is_busy().await,
+            Kind::Memory(_) | Kind::Tunnel(_) => false,
+        }
+    }
+
+    /// Whether it is lost because a further connection was.
+    pub fn broke_by_further(&self) -> bool {
+        match &self.kind {
+            Kind::Webrtc(live) => live.broke_by_further(),
+            Kind::Memory(_) | Kind::Tunnel(_) => false,
+        }
+    }
+
     /// What carries the file data that this side sends at the moment.
     pub fn data_plane(&self) -> DataPlane {
         match &self.kind {
             Kind::Webrtc(live) => live.data_plane(),
             Kind::Memory(_) => DataPlane::DataChannel,
             Kind::Tunnel(_) => DataPlane::WebSocket,
+        }
+    }
+
+    /// What sends data over this connection and those beside it.
+    #[cfg(test)]
+    pub(super) fn planes(&self) -> Vec<std::sync::Arc<super::quic::Plane>> {
+        match &self.kind {
+            Kind::Webrtc(live) => live.planes(),
+            Kind::Memory(_) | Kind::Tunnel(_) => Vec::new(),
         }
     }
 
@@ -261,7 +315,8 @@ impl ChannelSender {
     /// ends when it does.
     ///
     /// The frames of a file arrive in the order they were sent within each mebibyte of it, as long as each continues the
-    /// one before; between those no order is kept. None is lost or arrives twice when the way changes.
+    /// one before; between those no order is kept, and none at all once a further connection [joined](Channel::join). None is lost or
+    /// arrives twice when the way changes.
     ///
     /// # Errors
     /// As [`send_ctl`](Self::send_ctl).

@@ -22,6 +22,7 @@
 //!
 //! Both sides present a certificate made for this connection and take only the one whose hash was in the description that the peer sealed.
 
+mod beside;
 mod carrier;
 mod config;
 mod credentials;
@@ -43,7 +44,7 @@ mod tests;
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -107,6 +108,8 @@ pub(super) struct Plane {
     awaited: watch::Sender<Option<Instant>>,
     /// Bytes that went by the data channel meanwhile.
     early_bytes: AtomicUsize,
+    /// Whether QUIC did not come up in time.
+    is_late: AtomicBool,
 }
 
 /// The state that readers of the data lane look at, which may not wait.
@@ -141,6 +144,7 @@ impl Plane {
             quic: watch::Sender::new(None),
             awaited: watch::Sender::new(None),
             early_bytes: AtomicUsize::new(0),
+            is_late: AtomicBool::new(false),
             sockets,
             ending,
             lane,
@@ -284,6 +288,7 @@ impl Plane {
             _ = self.ending.wait() => {}
             () = sleep_until(deadline) => {
                 debug!("QUIC does not come up in time");
+                self.is_late.store(true, Ordering::Relaxed);
                 self.awaited.send_replace(None);
             }
         }

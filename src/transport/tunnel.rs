@@ -119,7 +119,7 @@ impl Live {
     pub(super) fn path(&self) -> Path {
         let round_trip = *self.round_trip.lock().unwrap_or_else(PoisonError::into_inner);
         let (kind, data_plane) = (PathKind::Relay, DataPlane::WebSocket);
-        Path { kind, data_plane, local: None, remote: None, round_trip, reason: None }
+        Path { kind, data_plane, connections: 1, local: None, remote: None, round_trip, reason: None }
     }
 
     /// Lets what was sent leave.

@@ -14,6 +14,7 @@ mod reader;
 mod runtime;
 mod settings;
 mod socket;
+mod stripes;
 mod turns;
 
 use std::sync::{Arc, OnceLock};
@@ -70,9 +71,45 @@ pub struct Dialing {
     ufrag: String,
     remote: Remote,
     found: Found,
+    /// The servers that were waited for.
+    granted: Vec<IceServer>,
     sockets: Arc<Sockets>,
     /// This side's role with QUIC, if that may be used.
     quic: Option<Role>,
+}
+
+/// How a connection was made: what it takes to make another one to the same peer.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    config: TransportConfig,
+    granted: Vec<IceServer>,
+}
+
+impl Recipe {
+    /// Starts a further connection from the side that opens it: returns the offer, and looks for addresses at once.
+    ///
+    /// # Errors
+    /// [`TransportError::Setup`].
+    pub async fn offer(&self) -> Result<(Dialing, String), TransportError> {
+        let (mut dialing, offer) = Dialing::offer(&self.further()).await?;
+        dialing.begin(&self.granted).await?;
+        Ok((dialing, offer))
+    }
+
+    /// Answers the offer of one.
+    ///
+    /// # Errors
+    /// As [`Dialing::answer`].
+    pub async fn answer(&self, offer: &str) -> Result<(Dialing, String), TransportError> {
+        let mut dialing = Dialing::prepare(&self.further()).await?;
+        let answer = dialing.answer(offer).await?;
+        dialing.begin(&self.granted).await?;
+        Ok((dialing, answer))
+    }
+
+    fn further(&self) -> TransportConfig {
+        TransportConfig { quic: false, ..self.config.clone() }
+    }
 }
 
 /// What is known of the other side.
@@ -104,6 +141,7 @@ impl Dialing {
             ufrag: String::new(),
             remote: Remote::Unknown(Vec::new()),
             found: Found::default(),
+            granted: Vec::new(),
             sockets: parts.sockets,
             // The host mostly sends, and a client may do that first.
             quic: config.quic.then_some(Role::Client),
@@ -149,6 +187,7 @@ impl Dialing {
         let Some(description) = self.described.take() else { return Ok(()) };
         self.found.servers(&self.config, granted);
         settings::add_servers(self.guard.pc(), &self.config, granted).await?;
+        self.granted = granted.to_vec();
         self.pc().set_local_description(description).await.map_err(setup)
     }
 
@@ -244,7 +283,8 @@ impl Dialing {
         let Some(agreed) = self.agreed.get().filter(|_| self.is_open).cloned() else {
             return Err(TransportError::OutOfOrder("the connection is not open yet"));
         };
-        Ok(Channel::webrtc(Live::new(self.guard, self.inbox, agreed, self.buffers)))
+        let recipe = Recipe { config: self.config, granted: self.granted };
+        Ok(Channel::webrtc(Live::new(self.guard, self.inbox, agreed, self.buffers, recipe)))
     }
 
     /// Gives up. Waits until the sockets are closed, two seconds at most.

@@ -72,6 +72,9 @@ fn b_044_frames_that_only_a_sender_says() {
         r#"{"t":"done","root":"0000000000000000000000000000000000000000000000000000000000000000"}"#,
         r#"{"t":"hello","v":1,"role":"receives"}"#,
         r#"{"t":"accept","last":true}"#,
+        r#"{"t":"pc_offer","n":1,"sdp":""}"#,
+        r#"{"t":"pc_answer","n":1,"sdp":""}"#,
+        r#"{"t":"pc_open","n":1}"#,
         "[]",
         "",
     ] {

@@ -87,7 +87,7 @@ fn b_043_data_before_the_offer_is_taken() {
 
 #[test]
 fn b_043_data_that_was_not_asked_for() {
-    for (entry, offset) in [(1, 0), (u32::MAX, 0), (0, 5), (0, 1 << 40), (0, u64::MAX - 4)] {
+    for (entry, offset) in [(1, 0), (u32::MAX, 0), (0, 7), (0, 1 << 40), (0, u64::MAX - 4)] {
         let scene = Scene::accepted(r#"{"path":["film"],"kind":"file","size":10}"#);
         scene.sender.data(entry, offset, b"junk");
         scene.violated();
@@ -186,6 +186,10 @@ fn b_044_control_frames_at_the_wrong_time() {
         r#"{"t":"want","ranges":[[0,0,1]]}"#,
         r#"{"t":"done","root":"0000000000000000000000000000000000000000000000000000000000000000"}"#,
         r#"{"t":"progress","bytes":1,"entries":1}"#,
+        r#"{"t":"pc_answer","n":1,"sdp":""}"#,
+        r#"{"t":"pc_open","n":1}"#,
+        r#"{"t":"pc_candidate","n":1,"candidate":""}"#,
+        r#"{"t":"pc_offer","n":1,"sdp":"v=0"}"#,
     ] {
         let scene = Scene::accepted(r#"{"path":["film"],"kind":"file","size":10}"#);
         scene.sender.say_json(frame);

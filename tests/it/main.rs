@@ -36,6 +36,7 @@ mod reconnect;
 mod relay;
 mod resume;
 mod stop;
+mod streams;
 mod terminal;
 mod through_proxy;
 mod transfer;

@@ -96,6 +96,11 @@ impl Fetch {
         self.window.pace(is_paced);
     }
 
+    /// Takes note of how many connections the data comes over.
+    pub(super) fn spread(&mut self, connections: u8) {
+        self.window.spread(connections);
+    }
+
     /// Takes in a data frame.
     pub(super) fn data(&mut self, frame: DataFrame, now: Instant) -> Result<(), TransferError> {
         let is_wanted = self.plan.deliver(&frame)?;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::ctl::{AbortCode, DeclineReason, Hello, SkipReason};
 use crate::hash::Hash;
 use crate::offer::{EntryId, Offer};
+use crate::streams::Stripe;
 use crate::untrusted::Untrusted;
 
 /// What happened outside.
@@ -33,6 +34,10 @@ pub enum Input {
     Passed(u64),
     /// Whether what carries data from now on keeps its queues short by itself, as QUIC does and a data channel does not.
     Paced(bool),
+    /// Over how many connections the data comes.
+    Spread(u8),
+    /// A further connection broke and took the channel along: there is to be only one from here on.
+    Broken,
     /// A new channel to the same peer replaces one that was lost.
     Reconnected,
     /// A chunk did not match its hash; nothing was written.
@@ -90,6 +95,8 @@ pub enum Output {
     Discard(EntryId),
     /// Settle what is left to do on disk after the last entry.
     Settle,
+    /// The peer said this of a further connection, as [`streams`](crate::streams) says.
+    Stripe(u8, Stripe),
     /// Tell the person, or ask.
     Report(Event),
     /// Both sides agree that everything was moved; close the channel.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::data_frame::DataFrame;
 use crate::error::Violation;
 use crate::hash::{Hash, chunk_count, chunk_range};
-use crate::limits::{CHUNK_BYTES, ENTRY_BYTES_MAX};
+use crate::limits::{CHUNK_BYTES, ENTRY_BYTES_MAX, PIECES_MAX};
 use crate::offer::EntryId;
 
 /// The ranges of a transfer, from missing over outstanding to delivered.
@@ -14,7 +14,7 @@ use crate::offer::EntryId;
 pub(super) struct Plan {
     /// Ranges to ask for, in order.
     missing: VecDeque<(EntryId, Range<u64>)>,
-    /// Ranges asked for and not fully delivered, by their next byte; and the sum of their bytes.
+    /// Ranges within one chunk that were asked for and not delivered, and the sum of their bytes.
     outstanding: BTreeMap<(EntryId, u64), u64>,
     outstanding_bytes: u64,
     /// Ranges whose entry was given up while they were on their way: their bytes are dropped.
@@ -151,7 +151,7 @@ impl Plan {
         if range.is_empty() {
             self.missing.pop_front();
         }
-        // The frames of different chunks may overtake each other on their way.
+        // Where a chunk ends, a frame does.
         for chunk in from / CHUNK_BYTES..to.div_ceil(CHUNK_BYTES) {
             let start = chunk * CHUNK_BYTES;
             self.outstanding.insert((entry, from.max(start)), to.min(start + CHUNK_BYTES));
@@ -162,15 +162,16 @@ impl Plan {
         Some((entry, from, to))
     }
 
-    /// Checks that a frame continues a range that was asked for; `false` if nobody wants it any more.
+    /// Checks that a frame lies within a range that was asked for; `false` if nobody wants it any more.
     pub(super) fn deliver(&mut self, frame: &DataFrame) -> Result<bool, Violation> {
-        let key = (frame.entry, frame.offset);
-        let wanted = self.outstanding.contains_key(&key);
+        let wanted = range_around(&self.outstanding, frame).is_some();
         let ranges = if wanted { &mut self.outstanding } else { &mut self.dropped };
-        let Some(to) = ranges.remove(&key) else { return Err(Violation::Unrequested) };
-        let chunk_end = (frame.offset / CHUNK_BYTES + 1).saturating_mul(CHUNK_BYTES);
-        if frame.end() > to.min(chunk_end) {
-            return Err(Violation::Unrequested);
+        let (from, to) = range_around(ranges, frame).ok_or(Violation::Unrequested)?;
+        if from == frame.offset {
+            ranges.remove(&(frame.entry, from));
+        } else {
+            // What comes over another connection may overtake what lies before it.
+            ranges.insert((frame.entry, from), frame.offset);
         }
         if frame.end() < to {
             ranges.insert((frame.entry, frame.end()), to);
@@ -178,8 +179,15 @@ impl Plan {
         if wanted {
             self.outstanding_bytes -= frame.bytes.len() as u64;
         }
-        Ok(wanted)
+        if self.outstanding.len() + self.dropped.len() > PIECES_MAX { Err(Violation::TooMuch) } else { Ok(wanted) }
     }
+}
+
+/// The range that a frame lies within.
+fn range_around(ranges: &BTreeMap<(EntryId, u64), u64>, frame: &DataFrame) -> Option<(u64, u64)> {
+    let (&(_, from), &to) = ranges.range((frame.entry, 0)..=(frame.entry, frame.offset)).next_back()?;
+    // Ranges end where their chunks do.
+    (frame.end() <= to).then_some((from, to))
 }
 
 /// How many chunks one run of a `verify` frame has at most, so that the sender's bound on its queue is not met.
@@ -210,5 +218,35 @@ mod tests {
         assert_eq!(arrive(2), 0);
         assert_eq!(arrive(0), 3 * CHUNK_BYTES);
         assert_eq!(arrive(3), most);
+    }
+
+    fn frame(offset: u64, bytes: usize) -> DataFrame {
+        DataFrame { entry: EntryId(0), offset, bytes: Bytes::from(vec![0; bytes]) }
+    }
+
+    #[test]
+    fn frames_of_a_range_arrive_in_any_order_and_none_twice() {
+        let mut plan = Plan::default();
+        plan.add(EntryId(0), 2 * CHUNK_BYTES, &[]);
+        plan.next_range(CHUNK_BYTES + 3000, 1);
+        for offset in [2000, 1000, 0, 5000, 3000, 4000] {
+            assert_eq!(plan.deliver(&frame(offset, 1000)), Ok(true), "{offset}");
+            assert_eq!(plan.deliver(&frame(offset, 1000)), Err(Violation::Unrequested), "{offset} again");
+        }
+        assert_eq!(plan.outstanding(), CHUNK_BYTES + 3000 - 6000);
+        for (offset, bytes) in [(5999, 2), (CHUNK_BYTES - 1, 2), (CHUNK_BYTES + 2999, 2), (CHUNK_BYTES + 3000, 1)] {
+            assert_eq!(plan.deliver(&frame(offset, bytes)), Err(Violation::Unrequested), "{offset}");
+        }
+        plan.interrupt();
+        assert_eq!(plan.next_range(u64::MAX, 1), Some((EntryId(0), 6000, CHUNK_BYTES)));
+    }
+
+    #[test]
+    fn a_sender_that_leaves_gaps_everywhere_is_cut_off() {
+        let mut plan = Plan::default();
+        plan.add(EntryId(0), CHUNK_BYTES, &[]);
+        plan.next_range(CHUNK_BYTES, 1);
+        let refused = (0..).map(|n| plan.deliver(&frame(2 * n + 1, 1))).position(|delivered| delivered.is_err());
+        assert_eq!(refused, Some(PIECES_MAX - 1));
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::ctl::{AbortCode, Hello, SkipReason};
 use crate::hash::Hash;
 use crate::offer::EntryId;
+use crate::streams::{Look, Stripe};
 
 /// What happened outside.
 #[derive(Debug)]
@@ -31,6 +32,10 @@ pub enum Input {
         /// What was read, at least one byte.
         result: Result<Option<Bytes>, SkipReason>,
     },
+    /// What is seen of the path, where nothing but the channel and what is beside it carries the data.
+    Path(Look),
+    /// A further connection broke and took the channel along: there is to be only one from here on.
+    Broken,
     /// A new channel to the same peer replaces one that was lost.
     Reconnected,
     /// This side ends the session.
@@ -56,6 +61,10 @@ pub enum Output {
         /// The stream.
         entry: EntryId,
     },
+    /// Open a further connection of this number, as [`streams`](crate::streams) says.
+    Connect(u8),
+    /// The peer said this of a further connection.
+    Stripe(u8, Stripe),
     /// Tell the person.
     Report(Event),
     /// Both sides agree that everything was moved; close the channel once it is drained.

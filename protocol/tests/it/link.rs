@@ -35,6 +35,8 @@ pub(crate) struct Link {
     sequence: u64,
     pub(crate) ctl_delay: Duration,
     pub(crate) data_delay: Duration,
+    /// How many connections carry data: of each frame another one, each slower than the one before.
+    pub(crate) connections: u32,
     pub(crate) contents: Vec<Vec<u8>>,
     pub(crate) disk: BTreeMap<EntryId, Vec<u8>>,
     /// What the receiver takes; all, unless set.
@@ -81,6 +83,7 @@ impl Link {
             sequence: 0,
             ctl_delay: Duration::from_millis(20),
             data_delay: Duration::from_millis(20),
+            connections: 1,
             contents: contents.iter().map(|c| c.clone().unwrap_or_default()).collect(),
             disk: BTreeMap::new(),
             acceptance: None,
@@ -214,7 +217,8 @@ impl Link {
             let receiver_wait = self.drain_receiver()?;
             if let Some(frame) = self.sender.poll_data() {
                 let message = [&frame.header()[..], &frame.bytes].concat();
-                self.depart(Packet::DataToReceiver(message), self.data_delay);
+                let delay = self.data_delay * (1 + self.sequence as u32 % self.connections);
+                self.depart(Packet::DataToReceiver(message), delay);
             } else if self.sender.poll_output(self.now) == sender::Output::Wait(sender_wait) {
                 return Ok(sender_wait.min(receiver_wait));
             } else {
@@ -238,6 +242,7 @@ impl Link {
                     let result = Ok((!piece.is_empty()).then(|| Bytes::copy_from_slice(piece)));
                     self.sender.handle_input(sender::Input::StreamRead { entry, result }, self.now)?;
                 }
+                sender::Output::Connect(_) | sender::Output::Stripe(..) => panic!("no path was told of"),
                 sender::Output::Report(event) => self.sender_events.push(event),
                 sender::Output::Finish => self.done.0 = true,
                 sender::Output::Wait(deadline) => return Ok(deadline),
@@ -269,6 +274,7 @@ impl Link {
                         || Acceptance { entries: offer.iter().map(|(id, _)| id).collect(), ..Acceptance::default() };
                     receiver::Input::Accept(self.acceptance.clone().unwrap_or_else(everything))
                 }
+                receiver::Output::Stripe(..) => panic!("no path was told of"),
                 receiver::Output::Report(event) => {
                     self.receiver_events.push(event);
                     continue;
@@ -336,6 +342,7 @@ pub(crate) fn hello() -> Hello {
         name: Untrusted("test".into()),
         agent: Untrusted("test/1".into()),
         features: vec![],
+        streams: None,
     }
 }
 

@@ -286,9 +286,26 @@ fn a_receiver_takes_nothing_that_it_did_not_ask_for() {
         Packet::DataToReceiver(message)
     };
     // The first frame of the honest sender is 100 bytes at 0 of entry 0.
-    for bad in [data(0, 1, 10), data(0, 0, 101), data(1, 0, 1), data(7, 0, 1), data(0, u64::MAX - 5, 2)] {
+    for bad in [data(0, 1, 100), data(0, 0, 101), data(1, 0, 1), data(7, 0, 1), data(0, u64::MAX - 5, 2)] {
         assert_eq!(inject_data(bad.clone()), Err(Violation::Unrequested.into()), "{bad:?}");
     }
+}
+
+#[test]
+fn what_comes_over_several_connections_is_put_together() {
+    let bytes = content(9, 5_000_000);
+    let mut stored = Link::new(&[Some(bytes.clone()), Some(content(8, 100))]);
+    let mut streamed = Link::of_stream(bytes.clone());
+    let mut passed = Link::of_stream(bytes.clone());
+    passed.acceptance = Some(to_a_pipe());
+    for link in [&mut stored, &mut streamed, &mut passed] {
+        link.connections = 4;
+        link.receiver.handle_input(receiver::Input::Spread(4), link.now).unwrap();
+        link.run().unwrap();
+    }
+    assert_eq!(stored.disk[&EntryId(0)], bytes);
+    assert_eq!(streamed.disk[&EntryId(0)], bytes);
+    assert_eq!(passed.piped, bytes);
 }
 
 /// Takes the one entry and passes it on.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use p2pshare::signaling::{Proxy, ServerUrl};
 use p2pshare::transport::IceServer;
+use p2pshare_protocol::streams::Streams;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use toml::Value;
@@ -15,6 +16,7 @@ use toml::Value;
 use crate::cli::args::OnExistsArg;
 use crate::cli::parse::{
     parse_count, parse_duration, parse_ice_server, parse_pattern, parse_retry, parse_secret_digits, parse_size,
+    parse_streams,
 };
 
 /// What a variable holds; those of the keys that take several have commas in between.
@@ -58,6 +60,10 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Dura
 
 pub(super) fn retry<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
     one(from, parse_retry)
+}
+
+pub(super) fn streams<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Streams>, D::Error> {
+    one(from, parse_streams)
 }
 
 pub(super) fn secret_digits<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u8>, D::Error> {

@@ -113,7 +113,7 @@ impl Pairing<'_> {
     }
 }
 
-fn into_transport(candidate: &sdp::Candidate) -> Candidate {
+pub(in crate::session) fn into_transport(candidate: &sdp::Candidate) -> Candidate {
     Candidate {
         candidate: candidate.as_str().to_owned(),
         sdp_mid: candidate.sdp_mid().map(str::to_owned),

@@ -49,6 +49,11 @@ impl Lane {
         self.low.reached.notify_one();
     }
 
+    /// Bytes that are sent and not acknowledged; 0 when the connection is over.
+    pub(in crate::transport) async fn outstanding_bytes(&self) -> usize {
+        self.channel.outstanding_bytes().await.unwrap_or(0)
+    }
+
     /// Waits until at most so many bytes are sent and not acknowledged. For one task at a time.
     ///
     /// # Errors

@@ -14,8 +14,10 @@ use webrtc::peer_connection::{
 };
 
 use super::{
+    Recipe,
     keeper::{Described, Lanes},
     runtime::SocketBuffers,
+    stripes::{Joined, Stripes},
 };
 use crate::transport::{
     DATA_HEADER_BYTES, MAX_SENT_MESSAGE_BYTES,
@@ -86,34 +88,78 @@ pub(in crate::transport) struct Live {
     inbox: Inbox,
     described: Described,
     buffers: SocketBuffers,
+    recipe: Recipe,
+    stripes: Arc<Stripes>,
+    joined: Joined,
 }
 
 impl Live {
-    pub(super) fn new(guard: Guard, inbox: Inbox, described: Described, buffers: SocketBuffers) -> Self {
-        Self { guard, inbox, described, buffers }
+    pub(super) fn new(
+        guard: Guard,
+        inbox: Inbox,
+        described: Described,
+        buffers: SocketBuffers,
+        recipe: Recipe,
+    ) -> Self {
+        Self { guard, inbox, described, buffers, recipe, stripes: Arc::default(), joined: Joined::new() }
     }
 
     pub(in crate::transport) async fn next(&mut self) -> Incoming {
-        match self.inbox.recv().await {
+        let incoming = tokio::select! {
+            incoming = self.inbox.recv() => incoming,
+            incoming = self.joined.next() => Some(incoming),
+        };
+        match incoming {
             Some(incoming) => incoming,
             None => Incoming::Lost(self.guard.ending().wait().await),
         }
     }
 
+    /// Shares file data with a further connection to the same peer from now on.
+    pub(in crate::transport) fn join(&mut self, further: Self) {
+        if self.guard.plane.is_paced() {
+            further.pace();
+        }
+        self.joined.add(further, &self.stripes, self.guard.ending());
+    }
+
+    pub(in crate::transport) fn connections(&self) -> usize {
+        1 + self.stripes.planes().len()
+    }
+
+    /// How to make a further connection; `None` where that is of no use, since QUIC carries the data, or one was tried and broke.
+    pub(in crate::transport) fn recipe(&self) -> Option<&Recipe> {
+        Some(&self.recipe).filter(|_| self.guard.plane.is_alone())
+    }
+
+    #[cfg(test)]
+    pub(in crate::transport) fn planes(&self) -> Vec<Arc<Plane>> {
+        [&self.guard.plane].into_iter().chain(self.stripes.planes().iter()).cloned().collect()
+    }
+
+    pub(in crate::transport) async fn is_busy(&self) -> bool {
+        self.guard.plane.outstanding_bytes().await > 0
+    }
+
+    pub(in crate::transport) fn broke_by_further(&self) -> bool {
+        self.stripes.broke()
+    }
+
+    pub(in crate::transport) fn plane(&self) -> &Arc<Plane> {
+        &self.guard.plane
+    }
+
     pub(in crate::transport) fn sender(&self) -> LiveSender {
         LiveSender {
             plane: Arc::clone(&self.guard.plane),
+            stripes: Arc::clone(&self.stripes),
             max_message_bytes: self.described.max_message_bytes.min(MAX_SENT_MESSAGE_BYTES),
         }
     }
 
     pub(in crate::transport) fn pace(&self) {
         self.guard.plane.pace();
-    }
-
-    #[cfg(test)]
-    pub(in crate::transport) fn plane(&self) -> &Plane {
-        &self.guard.plane
+        self.stripes.planes().iter().for_each(|plane| plane.pace());
     }
 
     pub(in crate::transport) fn data_plane(&self) -> DataPlane {
@@ -143,6 +189,7 @@ impl Live {
         Some(Path {
             kind: kind(local, remote),
             data_plane: self.data_plane(),
+            connections: self.connections(),
             local: address(local),
             remote: address(remote),
             round_trip: self.guard.plane.round_trip().or(round_trip),
@@ -153,21 +200,27 @@ impl Live {
     pub(in crate::transport) async fn close(self) {
         tokio::select! {
             _ = self.guard.ending().wait() => {}
-            _ = tokio::time::timeout(DRAIN_LIMIT, drained(&self.guard)) => {}
+            _ = tokio::time::timeout(DRAIN_LIMIT, drained(&self.guard, &self.stripes)) => {}
         }
         self.hang_up().await;
     }
 
-    pub(in crate::transport) async fn hang_up(self) {
+    pub(in crate::transport) async fn hang_up(mut self) {
         self.guard.ending().end(Lost::ClosedHere);
         self.guard.finished().await;
+        self.joined.finished().await;
     }
 }
 
 /// Waits until the peer's stack has acknowledged everything. The library closes without regard to that, and has no event
 /// for it that covers its own queue.
-async fn drained(guard: &Guard) {
+async fn drained(guard: &Guard, stripes: &Stripes) {
     guard.plane.drained().await;
+    for plane in stripes.planes().iter() {
+        while plane.outstanding_bytes().await > 0 {
+            tokio::time::sleep(DRAIN_POLL).await;
+        }
+    }
     for lane in [&guard.lanes.ctl, &guard.lanes.data] {
         while lane.outstanding_bytes().await.is_ok_and(|bytes| bytes > 0) {
             tokio::time::sleep(DRAIN_POLL).await;
@@ -179,6 +232,7 @@ async fn drained(guard: &Guard) {
 #[derive(Clone)]
 pub(in crate::transport) struct LiveSender {
     plane: Arc<Plane>,
+    stripes: Arc<Stripes>,
     max_message_bytes: usize,
 }
 
@@ -192,7 +246,7 @@ impl LiveSender {
         header: [u8; DATA_HEADER_BYTES],
         payload: Bytes,
     ) -> Result<(), Lost> {
-        self.plane.send_data(header, payload).await
+        self.stripes.send(&self.plane, header, payload).await
     }
 
     pub(in crate::transport) fn keep_at_most(&self, bytes: usize) {

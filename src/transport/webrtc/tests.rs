@@ -1,5 +1,7 @@
 //! Two connections in one process, over real sockets and without QUIC.
 
+mod stripes;
+
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;

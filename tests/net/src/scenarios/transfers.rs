@@ -31,6 +31,21 @@ pub(super) fn over_data_channels_alone() -> Result<()> {
     transfer.expect_plane("data_channel")
 }
 
+pub(super) fn over_several_connections() -> Result<()> {
+    let transfer = Transfer::new(Link::new(50, 80.0, 1.0))?;
+    transfer.files(&[("film", 2 << 20)])?;
+    transfer.run(&["--no-quic", "--streams", "8"], |_| Ok(()))?;
+    transfer.expect_plane("data_channel")?;
+    transfer.expect_connections(8)
+}
+
+pub(super) fn several_connections_cut_in_the_middle() -> Result<()> {
+    let transfer = Transfer::new(Link::new(100, 40.0, 0.0))?;
+    transfer.files(&[("film", 8 << 20)])?;
+    transfer.run(&["--no-quic", "--streams", "4"], |receiver| transfer.cut(receiver))?;
+    transfer.expect_plane("data_channel")
+}
+
 pub(super) fn small_files() -> Result<()> {
     let transfer = Transfer::new(Link::new(100, 40.0, 0.0))?;
     let names: Vec<String> = (0..1000).map(|number| format!("{:02}/{number}", number / 50)).collect();
@@ -42,17 +57,7 @@ pub(super) fn small_files() -> Result<()> {
 pub(super) fn cut_in_the_middle() -> Result<()> {
     let transfer = Transfer::new(Link::new(100, 40.0, 0.0))?;
     transfer.files(&[("film", 24 << 20)])?;
-    transfer.run(&[], |receiver| {
-        receiver.expect(LIMIT, |line| {
-            let event: serde_json::Value = serde_json::from_str(line).ok()?;
-            (event["event"] == "progress" && event["bytes"].as_u64()? > 4 << 20).then_some(())
-        })?;
-        let direct = transfer.triangle.direct.as_ref().context("a direct link")?;
-        direct.cut();
-        thread::sleep(Duration::from_secs(3));
-        direct.mend();
-        Ok(())
-    })
+    transfer.run(&[], |receiver| transfer.cut(receiver))
 }
 
 /// Files on the sender's machine and a folder on the receiver's.
@@ -116,6 +121,27 @@ impl Transfer {
         self.tell(bytes, took);
         let mut paths = said.lines().filter(|line| line.contains(r#""event":"path""#));
         *self.path.borrow_mut() = paths.next_back().map(str::to_owned);
+        Ok(())
+    }
+
+    /// Cuts the link for three seconds once some of the file has arrived.
+    fn cut(&self, receiver: &mut Process) -> Result<()> {
+        receiver.expect(LIMIT, |line| {
+            let event: serde_json::Value = serde_json::from_str(line).ok()?;
+            (event["event"] == "progress" && event["bytes"].as_u64()? > 4 << 20).then_some(())
+        })?;
+        let direct = self.triangle.direct.as_ref().context("a direct link")?;
+        direct.cut();
+        thread::sleep(Duration::from_secs(3));
+        direct.mend();
+        Ok(())
+    }
+
+    /// Checks over how many connections it went in the end.
+    fn expect_connections(&self, connections: u64) -> Result<()> {
+        let path = self.path.borrow().clone().context("no path was told")?;
+        let event: serde_json::Value = serde_json::from_str(&path)?;
+        ensure!(event["connections"] == connections, "it went over {} connections", event["connections"]);
         Ok(())
     }
 
