@@ -203,7 +203,7 @@ pub struct SessionKeys {
 
 impl SessionKeys {
     /// The first message of this side on the control channel: it proves which certificates and which ICE
-    /// session this side sees in use.
+    /// session this side takes for those of the connection.
     #[must_use]
     pub fn bind_mac(&self, connection: &Connection<'_>) -> [u8; 32] {
         self.mac_of(self.role, connection.local, connection.remote).finalize().into_bytes().into()

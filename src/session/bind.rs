@@ -1,4 +1,4 @@
-//! The first frame each way: proves that the channel belongs to the pairing, whatever the stack below believes.
+//! The first frame each way: proves that both sides of the channel hold the keys of the pairing and agree on what was described.
 
 use std::time::Duration;
 

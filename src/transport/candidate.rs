@@ -27,6 +27,11 @@ impl Candidate {
         Some(SocketAddr::new(ip, words.next()?.parse().ok()?))
     }
 
+    /// Whether it is an address at a relay.
+    pub(super) fn is_of_relay(&self) -> bool {
+        self.candidate.contains(" typ relay")
+    }
+
     /// Whether the library may be given this: UDP, one component, and an address that can be somebody's. TCP candidates
     /// are refused since a peer could otherwise have us connect to services of its choice.
     pub(super) fn is_usable(&self) -> bool {

@@ -200,6 +200,13 @@ impl Plane {
         self.receiving().started.is_some()
     }
 
+    /// Whether QUIC is up or may come up.
+    fn is_tried(&self) -> bool {
+        let receiving = self.receiving();
+        let carrier = receiving.started.as_ref().and_then(|started| started.carrier.as_ref());
+        carrier.is_some_and(|carrier| !carrier.is_finished())
+    }
+
     /// Whether QUIC is up, and its changes.
     pub(super) fn is_up(&self) -> watch::Receiver<Option<noq::Connection>> {
         self.quic.subscribe()
@@ -218,7 +225,7 @@ impl Plane {
     /// # Errors
     /// The connection is over.
     pub(super) async fn use_data_channels(&self) -> Result<(), Lost> {
-        if self.is_started() && self.quic.borrow().is_none() && !self.sockets.is_relayed() {
+        if self.is_tried() && self.quic.borrow().is_none() && self.sockets.may_use_quic() {
             self.awaited.send_replace(Some(Instant::now() + AWAIT_MAX));
         }
         self.ctl.use_data_channel();
@@ -238,7 +245,7 @@ impl Plane {
     /// # Errors
     /// The peer broke the protocol.
     pub(super) fn hear_ctl(&self, message: Bytes) -> Result<Option<Bytes>, Lost> {
-        self.ctl.hear(message)
+        if self.is_started() { self.ctl.hear(message) } else { Ok(Some(message)) }
     }
 
     /// Waits until the connection is over.

@@ -330,7 +330,7 @@ impl Dialing {
         self.found.remote(candidate);
         // An empty one says that there are no more.
         if !candidate.candidate.is_empty() {
-            self.sockets.note_announced(candidate.address());
+            self.sockets.note_announced(candidate.address(), candidate.is_of_relay());
         }
     }
 

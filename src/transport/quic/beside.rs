@@ -22,7 +22,7 @@ impl Plane {
 
     /// Whether the data lane carries everything and QUIC is not expected to.
     pub(in crate::transport) fn is_alone(&self) -> bool {
-        let is_expected = self.is_started() && !self.sockets.is_relayed() && !self.is_late.load(Ordering::Relaxed);
+        let is_expected = self.is_started() && self.sockets.may_use_quic() && !self.is_late.load(Ordering::Relaxed);
         !is_expected && self.quic.borrow().is_none()
     }
 }

@@ -52,6 +52,8 @@ impl Carrier {
                 debug!(remote = %route.remote, "QUIC is up");
                 self.carry(&connection, &route, &mut routes).await;
                 debug!(reason = ?connection.close_reason(), "QUIC is down");
+                // What was under way goes over the data channels, which are waited for where they are not open yet.
+                let _ = self.plane.lane.opened().await;
             }
             self.plane.awaited.send_replace(None);
             let (code, limit) =
@@ -209,7 +211,7 @@ const QUIC_ONLY: VarInt = VarInt::from_u32(0);
 /// Says that the connection as a whole is over.
 const ENDED: VarInt = VarInt::from_u32(1);
 
-/// How long a client tries. Data goes over the data channel meanwhile.
+/// How long a client tries. The data channels open meanwhile.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long a server waits for its client, which may try twice in that time.
@@ -218,7 +220,8 @@ const ACCEPT_LIMIT: Duration = Duration::from_secs(10);
 /// How long the last words may take where the connection itself goes on.
 const CLOSE_LIMIT: Duration = Duration::from_millis(200);
 
-/// How long they may take at its end: enough for them to leave. The peer hears of that from WebRTC as well.
+/// How long they may take at its end: enough for them to leave. The peer hears of that from WebRTC as well, once its data channels are open;
+/// before, one that misses them waits until QUIC is silent for too long.
 const LAST_WORD_LIMIT: Duration = Duration::from_millis(1);
 
 /// A connection that lived this long was worth it.

@@ -103,12 +103,23 @@ impl Ctl {
             Way::Quic(_) => sending.kept_bytes < KEPT_BYTES_MAX,
             Way::DataChannel => true,
         };
-        tokio::select! {
-            lost = self.lane.lost() => return Err(lost),
-            () = self.until(has_room) => {}
-        }
-        if self.sending().keep(&message) {
-            return Ok(());
+        loop {
+            tokio::select! {
+                lost = self.lane.lost() => return Err(lost),
+                () = self.until(has_room) => {}
+            }
+            let mut sending = self.sending();
+            match &sending.way {
+                // It was lost in this moment.
+                Way::Awaited => {}
+                Way::Quic(words) => {
+                    // Fails when the connection is lost, which will be told.
+                    let _ = words.send(Word::Ctl(message.clone()));
+                    sending.keep(message);
+                    return Ok(());
+                }
+                Way::DataChannel => break,
+            }
         }
         self.go_on().await?;
         self.lane.send(BytesMut::from(&message[..])).await
@@ -143,17 +154,23 @@ impl Ctl {
         }
     }
 
-    /// Sends over the data channel where nothing carries the lane.
+    /// Sends over the data channel where nothing carries the lane, or a QUIC over which the peer has heard nothing yet: it had
+    /// several round trips, and one side may take for open what never opens on the other.
     pub(super) fn use_data_channel(&self) {
         let mut sending = self.sending();
-        if matches!(sending.way, Way::Awaited) {
+        let is_carried = match sending.way {
+            Way::Awaited => false,
+            Way::Quic(_) => sending.first > 0 || sending.kept.is_empty(),
+            Way::DataChannel => true,
+        };
+        if !is_carried {
             sending.way = Way::DataChannel;
         }
         drop(sending);
         self.changed.notify_waiters();
     }
 
-    /// Repeats over the data channel what QUIC may not have delivered, if that was lost. Can be cancelled and called again.
+    /// Repeats over the data channel what QUIC may not have delivered, if that was lost. Not to be cancelled before the connection is over.
     ///
     /// # Errors
     /// The connection is over.
@@ -247,12 +264,16 @@ impl Ctl {
         }
     }
 
-    /// Goes on with a message's number from another source; what the one before still has is not passed on.
+    /// Goes on with a message's number from another source; what the one before still has is not passed on. After the data channel
+    /// there is none.
     ///
     /// # Errors
     /// Messages would be left out.
     pub(super) fn begin(&self, source: Source, number: u64) -> Result<(), Lost> {
         let mut hearing = self.hearing();
+        if hearing.source == Some(Source::DataChannel) && source != Source::DataChannel {
+            return Ok(());
+        }
         hearing.repeated = hearing.heard.checked_sub(number).ok_or(MALFORMED)?;
         hearing.source = Some(source);
         Ok(())
@@ -298,14 +319,9 @@ impl Ctl {
 }
 
 impl Sending {
-    /// Hands a message to QUIC and keeps it, if that carries the lane.
-    fn keep(&mut self, message: &Bytes) -> bool {
-        let Way::Quic(words) = &self.way else { return false };
-        // Fails when the connection is lost, which will be told.
-        let _ = words.send(Word::Ctl(message.clone()));
+    fn keep(&mut self, message: Bytes) {
         self.kept_bytes += message.len();
-        self.kept.push_back(message.clone());
-        true
+        self.kept.push_back(message);
     }
 
     fn forget_first(&mut self) -> bool {

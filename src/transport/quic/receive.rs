@@ -115,7 +115,10 @@ impl Delivery {
         let stop = loop {
             match self.pass_record(index, &mut records).await {
                 Ok(true) => {}
-                Ok(false) => return self.pass_end(index),
+                Ok(false) => match self.pass_end(index) {
+                    Ok(()) => return,
+                    Err(stop) => break stop,
+                },
                 Err(stop) => break stop,
             }
         };
@@ -153,19 +156,22 @@ impl Delivery {
         Ok(true)
     }
 
-    fn pass_end(&self, index: u64) {
+    fn pass_end(&self, index: u64) -> Result<(), Stop> {
         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
         if passed.frozen {
-            return;
+            return Ok(());
         }
         let got = &mut passed.got;
-        got.streams.insert(index, WHOLE);
+        if got.streams.insert(index, WHOLE).is_none() || got.streams.len() > MAX_UNORDERED {
+            return Err(Stop::Violation(MALFORMED));
+        }
         while got.streams.get(&got.first) == Some(&WHOLE) {
             got.streams.remove(&got.first);
             got.first += 1;
         }
         // Fails when the connection is lost.
         let _ = self.words.send(Word::Delivered(index));
+        Ok(())
     }
 }
 
@@ -208,6 +214,9 @@ const MESSAGE_COST_BYTES: usize = 2048;
 
 // An honest sender's small files must never look like a flood, whatever waits in the data lane beside them.
 const _: () = assert!(BUDGET_BYTES / MESSAGE_COST_BYTES < MAX_QUEUED_MESSAGES * 3 / 4);
+
+/// Streams that may end before an earlier one does, which are remembered. Ten seconds of loss hold up a thousandth of it.
+const MAX_UNORDERED: usize = 1 << 16;
 
 /// Pieces, mostly the contents of one packet each, that are taken from a stream at once.
 const CHUNKS: usize = 32;

@@ -1,4 +1,4 @@
-//! Two connections in one process whose file data moves over QUIC, or tries to.
+//! Two connections in one process that move over QUIC, or try to.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -12,7 +12,7 @@ use super::{
 use crate::transport::{MAX_ACCEPTED_MESSAGE_BYTES, channel::Incoming, error::Lost, inbox::InboxSender};
 
 /// One word.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Word {
     /// This stream with file data was passed on whole.
     Delivered(u64),

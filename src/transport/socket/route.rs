@@ -42,6 +42,8 @@ impl Route {
 #[derive(Debug, Default)]
 struct Announced {
     addresses: Vec<SocketAddr>,
+    /// Those of them that are at a relay.
+    relayed: Vec<SocketAddr>,
     /// Whether it has some behind names.
     has_hidden: bool,
 }
@@ -67,8 +69,10 @@ pub(in crate::transport) struct Sockets {
     relayed_since: OnceLock<Instant>,
     /// What the peer says its addresses are.
     announced: Mutex<Announced>,
-    /// Whether what is sent goes through a relay.
+    /// Whether what is sent goes through a relay of this side.
     relayed: AtomicBool,
+    /// Whether it goes to a relay of the peer, for which only WebRTC's packets are packed out.
+    relayed_there: AtomicBool,
     route: watch::Sender<Option<Route>>,
     #[cfg(test)]
     pub(in crate::transport) faults: crate::transport::quic::Faults,
@@ -89,6 +93,7 @@ impl Sockets {
             relayed_since: OnceLock::new(),
             announced: Mutex::default(),
             relayed: AtomicBool::new(false),
+            relayed_there: AtomicBool::new(false),
             route: watch::Sender::new(None),
             #[cfg(test)]
             faults: crate::transport::quic::Faults::default(),
@@ -140,7 +145,12 @@ impl Sockets {
         self.distance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether WebRTC's packets went through a relay lately.
+    /// Whether QUIC can go where WebRTC's packets went lately: not where a relay of either side passes them on.
+    pub(in crate::transport) fn may_use_quic(&self) -> bool {
+        !self.is_relayed() && !self.relayed_there.load(Ordering::Relaxed)
+    }
+
+    /// Whether WebRTC's packets went through a relay of this side lately.
     pub(in crate::transport) fn is_relayed(&self) -> bool {
         self.relayed.load(Ordering::Relaxed)
     }
@@ -156,7 +166,11 @@ impl Sockets {
             match datagram {
                 [20..=63, ..] => {
                     self.relayed.store(false, Ordering::Relaxed);
-                    self.note_route(socket, transmit.destination);
+                    let is_relayed_there = self.is_peers_relay(transmit.destination);
+                    self.relayed_there.store(is_relayed_there, Ordering::Relaxed);
+                    if !is_relayed_there {
+                        self.note_route(socket, transmit.destination);
+                    }
                 }
                 [0, 1, ..] => self.distance().check_left(datagram, Instant::now()),
                 [0, 3, ..] => self.note_relay(transmit.destination),
@@ -194,11 +208,20 @@ impl Sockets {
         });
     }
 
-    /// Takes note of an address that the peer says it has; `None` is one behind a name.
-    pub(in crate::transport) fn note_announced(&self, address: Option<SocketAddr>) {
+    fn is_peers_relay(&self, address: SocketAddr) -> bool {
+        self.announced.lock().unwrap_or_else(PoisonError::into_inner).relayed.contains(&address)
+    }
+
+    /// Takes note of an address that the peer says it has, and whether it is at a relay; `None` is one behind a name.
+    pub(in crate::transport) fn note_announced(&self, address: Option<SocketAddr>, is_of_relay: bool) {
         let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
         match address {
-            Some(address) if announced.addresses.len() < MAX_PEERS => announced.addresses.push(address),
+            Some(address) if announced.addresses.len() < MAX_PEERS => {
+                announced.addresses.push(address);
+                if is_of_relay {
+                    announced.relayed.push(address);
+                }
+            }
             Some(_) => {}
             None => announced.has_hidden = true,
         }
@@ -297,7 +320,13 @@ mod tests {
         assert!(!routes.has_changed().unwrap());
         sockets.note_sent(&socket, &transmit(&[23, 254], address("192.0.2.4:2")));
         assert!(routes.has_changed().unwrap());
-        assert!(!sockets.is_relayed());
+        assert!(!sockets.is_relayed() && sockets.may_use_quic());
+        routes.mark_unchanged();
+        sockets.note_announced(Some(address("192.0.2.5:2")), true);
+        sockets.note_sent(&socket, &transmit(&[23, 254], address("192.0.2.5:2")));
+        assert!(!routes.has_changed().unwrap() && !sockets.may_use_quic());
+        sockets.note_sent(&socket, &transmit(&[23, 254], address("192.0.2.4:2")));
+        assert!(sockets.may_use_quic());
         sockets.note_sent(&socket, &transmit(&[64, 0], address("192.0.2.9:3478")));
         assert!(sockets.is_relayed());
     }
@@ -330,10 +359,10 @@ mod tests {
         sockets.note_sent(&socket, &transmit(&[0, 3, 0], relay));
         assert!(sockets.is_unannounced_relay(relayed));
         assert!(!sockets.is_unannounced_relay(relay) && !sockets.is_unannounced_relay(peer));
-        sockets.note_announced(Some(relayed));
+        sockets.note_announced(Some(relayed), true);
         assert!(!sockets.is_unannounced_relay(relayed));
         assert!(sockets.is_unannounced_relay(address("192.0.2.9:50001")));
-        sockets.note_announced(None);
+        sockets.note_announced(None, false);
         assert!(!sockets.is_unannounced_relay(address("192.0.2.9:50001")), "it may be the one behind the name");
     }
 

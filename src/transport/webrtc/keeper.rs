@@ -6,7 +6,11 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
-use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::Instant,
+};
 use tracing::{debug, warn};
 use webrtc::{
     data_channel::{DataChannel, RTCDataChannelInit},
@@ -83,9 +87,11 @@ pub(super) async fn start(config: &TransportConfig) -> Result<Parts, TransportEr
     let (messages, inbox) = inbox(MAX_QUEUED_MESSAGES, MAX_QUEUED_BYTES);
     let sending = [&lanes.ctl, &lanes.data].map(|lane| Lane::new(Arc::clone(lane), ending.clone()));
     let plane = Plane::new(sending.clone(), Arc::clone(&sockets), messages.clone(), ending.clone());
+    let examined = watch::Sender::new(false);
     let reader = |which, lane: &Arc<dyn DataChannel>| {
         let (plane, messages) = (Arc::clone(&plane), messages.clone());
-        let reader = Reader { which, plane, messages, notes: notes_sender.clone(), ending: ending.clone() };
+        let (notes, ending, examined) = (notes_sender.clone(), ending.clone(), examined.subscribe());
+        let reader = Reader { which, plane, messages, notes, ending, examined };
         tokio::spawn(reader.run(Arc::clone(lane)))
     };
     let readers = [reader(Which::Ctl, &lanes.ctl), reader(Which::Data, &lanes.data)];
@@ -107,6 +113,8 @@ pub(super) async fn start(config: &TransportConfig) -> Result<Parts, TransportEr
         handshake_limit: config.handshake_limit,
         handshake_deadline: None,
         lanes_open: 0,
+        examined,
+        are_met: false,
         disturbed: false,
     };
     let guard = Guard::new(pc, lanes, plane, ending, tokio::spawn(keeper.run()));
@@ -194,6 +202,10 @@ struct Keeper {
     handshake_limit: Duration,
     handshake_deadline: Option<Instant>,
     lanes_open: usize,
+    /// Told once what DTLS settled is what was described.
+    examined: watch::Sender<bool>,
+    /// Whether the lanes are open on both sides.
+    are_met: bool,
     disturbed: bool,
 }
 
@@ -278,7 +290,7 @@ impl Keeper {
         if is_up {
             self.handshake_deadline = None;
             self.open();
-        } else if self.lanes_open < 2 {
+        } else if !self.are_met {
             self.expect_lanes();
         }
     }
@@ -290,6 +302,7 @@ impl Keeper {
             warn!(%error, "an open connection is not what was described");
             return self.ending.end(Lost::Stopped);
         }
+        self.examined.send_replace(true);
         let (plane, notes) = (Arc::clone(&self.plane), self.notes_sender.clone());
         tokio::spawn(async move {
             if plane.meet().await.is_ok() {
@@ -301,6 +314,7 @@ impl Keeper {
 
     fn open_lanes(&mut self) {
         self.handshake_deadline = None;
+        self.are_met = true;
         self.sending.iter().for_each(Lane::open);
         let plane = Arc::clone(&self.plane);
         // An error means that the connection is over.

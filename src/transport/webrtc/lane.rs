@@ -75,17 +75,25 @@ impl Lane {
         Ok(())
     }
 
+    /// Waits until the lane is open on both sides.
+    ///
+    /// # Errors
+    /// The connection is over.
+    pub(in crate::transport) async fn opened(&self) -> Result<(), Lost> {
+        let mut is_open = self.is_open.subscribe();
+        tokio::select! {
+            biased;
+            lost = self.ending.wait() => Err(lost),
+            _ = is_open.wait_for(|open| *open) => Ok(()),
+        }
+    }
+
     /// Sends a message, once the lane is open.
     ///
     /// # Errors
     /// The connection is over.
     pub(in crate::transport) async fn send(&self, message: BytesMut) -> Result<(), Lost> {
-        let mut is_open = self.is_open.subscribe();
-        tokio::select! {
-            biased;
-            lost = self.ending.wait() => return Err(lost),
-            _ = is_open.wait_for(|open| *open) => {}
-        }
+        self.opened().await?;
         self.send_now(message).await
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 
 use super::keeper::Note;
@@ -28,10 +28,12 @@ pub(super) struct Reader {
     pub(super) messages: InboxSender,
     pub(super) notes: mpsc::UnboundedSender<Note>,
     pub(super) ending: Ending,
+    /// Whether DTLS settled what was described. Nothing is passed on before.
+    pub(super) examined: watch::Receiver<bool>,
 }
 
 impl Reader {
-    pub(super) async fn run(self, lane: Arc<dyn DataChannel>) {
+    pub(super) async fn run(mut self, lane: Arc<dyn DataChannel>) {
         loop {
             // `None` means that the driver is gone, by our own closing or by an accident. After `OnClose` the library
             // would have us wait for ever.
@@ -42,6 +44,8 @@ impl Reader {
                 },
                 Some(DataChannelEvent::OnOpen) => {
                     let _ = self.notes.send(Note::LaneOpen);
+                    // Fails when the keeper has ended the connection.
+                    let _ = self.examined.wait_for(|examined| *examined).await;
                     continue;
                 }
                 Some(DataChannelEvent::OnBufferedAmountLow) => {
