@@ -128,8 +128,8 @@ fn span(lowest: Duration) -> Duration {
     (lowest / 16).max(2 * JITTER)
 }
 
-/// Nearer than this it starts soon enough.
-const FAR: Duration = Duration::from_millis(20);
+/// Nearer than this it starts soon enough, and being woken late looks like a queue.
+const FAR: Duration = Duration::from_millis(30);
 
 /// The part of what the path seems to hold that is sent before BBR knows.
 const SURE: f64 = 0.75;
