@@ -36,9 +36,14 @@ fn who_comes_too_often_waits_as_long_as_the_server_asks() {
     config.limits.source.joins = Rate { count: 1, per };
     let server = TestServer::with(config);
     let worlds = [World::new(), World::new()];
-    let senders = worlds.each_ref().map(|world| world.send(&server.url(), &[&world.file("film", "content")]));
-    let codes = senders.each_ref().map(Running::code);
-    let receivers = [0, 1].map(|i| worlds[i].recv(&server.url(), &codes[i]));
+    // One after the other: if each opened one of its rooms, both would have to wait.
+    let shares = worlds.each_ref().map(|world| {
+        let sender = world.send(&server.url(), &[&world.file("film", "content")]);
+        let code = sender.code();
+        (sender, code)
+    });
+    let receivers = [0, 1].map(|i| worlds[i].recv(&server.url(), &shares[i].1));
+    let senders = shares.map(|(sender, _)| sender);
     let waited = |ended: [Ended; 2]| {
         let waited = ended.map(|ended| ended.expect_exit(0).stderr.contains("the server asks to wait"));
         waited.iter().filter(|waited| **waited).count()
