@@ -45,7 +45,7 @@ pub const STREAMS_MAX: u8 = 16;
 /// 0.2 MB/s.
 pub const STREAMS_AUTO_FIRST: u8 = 4;
 
-/// How many there are where it still has room: more of them help yet, but a browser is to hold them, too.
+/// How many there are where it still has room: more of them help yet, but each costs both sides sockets and memory.
 pub const STREAMS_AUTO_MAX: u8 = 8;
 
 /// The shortest round trip of a path that is looked at for that: on shorter ones a connection soon recovers.

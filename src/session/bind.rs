@@ -51,7 +51,7 @@ pub(super) async fn bound_unless_taken(
     bound(other.found(found), keys).await
 }
 
-/// Exchanges the MACs over the certificates and names in use.
+/// Exchanges the MACs over the certificates and names that were described.
 ///
 /// A message that reaches webrtc-rs 0.21 in one batch with the end of the SCTP handshake is dropped: the channel it is
 /// for is registered only after the batch. So the MAC is said until the peer's is heard, and once more then, when

@@ -127,7 +127,7 @@ impl Live {
         1 + self.stripes.planes().len()
     }
 
-    /// How to make a further connection; `None` where that is of no use, since QUIC carries the data, or one was tried and broke.
+    /// How to make a further connection; `None` where that is of no use, since QUIC carries the data or is expected to.
     pub(in crate::transport) fn recipe(&self) -> Option<&Recipe> {
         Some(&self.recipe).filter(|_| self.guard.plane.is_alone())
     }
