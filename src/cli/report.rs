@@ -4,6 +4,7 @@
 
 use p2pshare::signaling::{ServerUrl, SignalingError};
 use p2pshare::storage::sink::SinkError;
+use p2pshare::storage::source::SourceError;
 use p2pshare::transport::{Lost, TransportError};
 use p2pshare::{Error, Invitation, LOCAL_PORTS};
 use p2pshare_protocol::ctl::{AbortCode, DeclineReason};
@@ -135,6 +136,9 @@ impl Report {
                 Self::new(Exit::Violation, format!("SECURITY: {error}"), "Do not retry over this network or server.")
             }
             Error::Transfer(error) => transfer(error),
+            Error::Source(error @ SourceError::NothingLeft { .. }) => {
+                Self::new(Exit::Usage, error.to_string(), "Narrow what --exclude names, or leave out --ignore-files.")
+            }
             Error::Source(_) => Self::new(Exit::Disk, chain(error), "Check the path and its permissions."),
             Error::Sink(error) => sink(error),
             Error::Listen(_) => Self::new(Exit::Network, error.to_string(), "Name a server with --server."),

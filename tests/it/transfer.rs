@@ -146,6 +146,23 @@ fn what_is_left_out_may_be_named_with_the_folder_or_within_it() {
 }
 
 #[test]
+fn who_leaves_out_all_that_there_is_hears_of_it() {
+    let world = World::new();
+    world.file("photos/.gitignore", "lake\nsub/\n.gitignore");
+    world.file("photos/lake", "water");
+    world.file("photos/sub/hill", "grass");
+    let photos = world.from().join("photos");
+    let photos = photos.to_str().unwrap();
+    for (options, says) in [
+        (&["--exclude", "*"][..], "nothing is left to send: '*' leaves out every file"),
+        (&["--exclude", "h*", "--exclude", "*.raw", "--exclude", "lake", "--exclude", ".*"], "'h*', 'lake', '.*' leave"),
+        (&["--ignore-files"], ".gitignore or .ignore leaves out every file"),
+    ] {
+        world.run(&[&["send", photos][..], options].concat()).end().expect_exit(2).expect_says(says);
+    }
+}
+
+#[test]
 fn the_receiver_chooses_the_name() {
     let (world, server) = (World::new(), TestServer::start());
     let file = world.file("notes.txt", "new");

@@ -36,9 +36,23 @@ pub enum SourceError {
     /// A pattern of what is left out cannot be understood.
     #[error(transparent)]
     Pattern(#[from] globset::Error),
+    /// Everything was left out that there was.
+    #[error("nothing is left to send: {} every file", leaves_out(patterns))]
+    NothingLeft {
+        /// The patterns that left something out; none if only ignore files did.
+        patterns: Vec<String>,
+    },
     /// Together the paths exceed a limit.
     #[error(transparent)]
     Offer(#[from] OfferError),
+}
+
+fn leaves_out(patterns: &[String]) -> String {
+    match patterns {
+        [] => ".gitignore or .ignore leaves out".to_owned(),
+        [one] => format!("'{one}' leaves out"),
+        many => format!("'{}' leave out", many.join("', '")),
+    }
 }
 
 /// Why a chunk was not read.

@@ -1,5 +1,6 @@
 //! What a walk leaves out because the user said so: globs, and ignore files in the folders.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +11,11 @@ use super::SourceError;
 
 /// Globs that hold for the whole walk.
 #[derive(Debug)]
-pub(super) struct Exclusions(GlobSet);
+pub(super) struct Exclusions {
+    set: GlobSet,
+    /// Those that have left something out.
+    used: BTreeSet<usize>,
+}
 
 impl Exclusions {
     pub(super) fn new(patterns: &[String]) -> Result<Self, SourceError> {
@@ -18,12 +23,21 @@ impl Exclusions {
         for pattern in patterns {
             set.add(Glob::new(pattern)?);
         }
-        Ok(Self(set.build()?))
+        Ok(Self { set: set.build()?, used: BTreeSet::new() })
     }
 
     /// Whether a path, relative to what was given, is left out by its name or as a whole.
-    pub(super) fn hold(&self, path: &Path) -> bool {
-        self.0.is_match(path) || path.file_name().is_some_and(|name| self.0.is_match(name))
+    pub(super) fn hold(&mut self, path: &Path) -> bool {
+        let by_path = self.set.matches(path);
+        let by_name = path.file_name().map(|name| self.set.matches(name)).unwrap_or_default();
+        let is_held = !(by_path.is_empty() && by_name.is_empty());
+        self.used.extend(by_path.into_iter().chain(by_name));
+        is_held
+    }
+
+    /// The numbers of the globs that have left something out.
+    pub(super) const fn used(&self) -> &BTreeSet<usize> {
+        &self.used
     }
 }
 
@@ -61,10 +75,11 @@ mod tests {
 
     #[test]
     fn globs_hold_for_names_and_for_paths() {
-        let exclusions = Exclusions::new(&["*.tmp".to_owned(), "build/*".to_owned()]).unwrap();
+        let mut exclusions = Exclusions::new(&["*.tmp".to_owned(), "build/*".to_owned(), "*.raw".to_owned()]).unwrap();
         assert!(exclusions.hold(Path::new("a/b/x.tmp")));
         assert!(exclusions.hold(Path::new("build/x")));
         assert!(!exclusions.hold(Path::new("x.txt")));
+        assert_eq!(exclusions.used(), &[0, 1].into());
         assert!(Exclusions::new(&["[".to_owned()]).is_err());
     }
 

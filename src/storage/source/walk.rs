@@ -28,11 +28,13 @@ pub(super) fn walk(paths: &[PathBuf], options: &WalkOptions) -> Result<Walked, S
         contents: Vec::new(),
         trees: Vec::new(),
         notices: Vec::new(),
+        is_something_ignored: false,
     };
     let mut taken = HashSet::new();
     for path in paths {
         walk.argument(path, &mut taken)?;
     }
+    walk.check_that_something_is_left()?;
     let source = Source {
         offer: Arc::new(Offer::new(walk.entries)?),
         contents: walk.contents,
@@ -49,6 +51,8 @@ struct Walk {
     contents: Vec<Content>,
     trees: Vec<Tree>,
     notices: Vec<Notice>,
+    /// Whether ignore files have left something out.
+    is_something_ignored: bool,
 }
 
 /// A folder on the way down.
@@ -136,7 +140,7 @@ impl Walk {
 
     /// Whether a pattern holds for something in a folder, by its name or by its path with or without the folder that was given: the
     /// receiver sees it with that.
-    fn is_excluded(&self, place: &Place<'_>, name: &OsStr) -> bool {
+    fn is_excluded(&mut self, place: &Place<'_>, name: &OsStr) -> bool {
         let within = place.real.join(name);
         let whole = place.offered.first().map(|top| Path::new(top).join(&within));
         self.exclusions.hold(&within) || whole.is_some_and(|whole| self.exclusions.hold(&whole))
@@ -169,7 +173,11 @@ impl Walk {
             place.offered.iter().cloned().chain([name]).collect::<Vec<_>>()
         };
         let is_folder = file_type(&stat) == FileType::Directory;
-        if self.is_excluded(place, name) || place.ignores.hold(&place.root_resolved.join(&real), is_folder) {
+        if self.is_excluded(place, name) {
+            return Ok(());
+        }
+        if place.ignores.hold(&place.root_resolved.join(&real), is_folder) {
+            self.is_something_ignored = true;
             return Ok(());
         }
         match file_type(&stat) {
@@ -231,6 +239,17 @@ impl Walk {
         let content = Content::File(FoundFile { tree: self.trees.len() - 1, path: real, seen: Seen::new(stat) });
         self.add(on_disk, offered, EntryKind::File, stat, content)?;
         Ok(())
+    }
+
+    /// Folders alone are worth sending only if that is all there was.
+    fn check_that_something_is_left(&self) -> Result<(), SourceError> {
+        let used = self.exclusions.used();
+        let is_left = self.entries.iter().any(|entry| entry.kind != EntryKind::Dir);
+        if is_left || (used.is_empty() && !self.is_something_ignored) {
+            return Ok(());
+        }
+        let patterns = used.iter().filter_map(|number| self.options.exclude.get(*number)).cloned().collect();
+        Err(SourceError::NothingLeft { patterns })
     }
 
     /// Adds an entry, or a notice when its path is beyond the limits.
