@@ -39,7 +39,7 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use args::{Cli, Command};
-use report::Exit;
+use report::{Exit, Report};
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
@@ -50,14 +50,17 @@ pub(crate) fn main() -> ExitCode {
             Err(exit) => return end(exit),
         },
     };
-    start_logging(match &command {
-        Command::Send(args) => args.common.verbose,
-        Command::Recv(args) => args.common.verbose,
-        Command::Nearby(args) => args.verbose,
-        Command::Doctor(args) => args.verbose,
-        Command::Serve(_) => 1,
-        Command::Devices(_) | Command::Completions { .. } | Command::Man => 0,
-    });
+    let (verbose, is_json) = match &command {
+        Command::Send(args) => (args.common.verbose, args.common.json),
+        Command::Recv(args) => (args.common.verbose, args.common.json),
+        Command::Nearby(args) => (args.verbose, args.json),
+        Command::Doctor(args) => (args.verbose, args.json),
+        Command::Serve(_) => (1, false),
+        Command::Devices(_) | Command::Completions { .. } | Command::Man => (0, false),
+    };
+    if let Err(report) = start_logging(verbose) {
+        return end(ui::fail(&report, is_json));
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return end(ui::fail_early(&format!("cannot start: {error}"))),
@@ -84,13 +87,26 @@ fn end(exit: Exit) -> ExitCode {
 }
 
 /// Logs go to standard error. `P2PSHARE_LOG` takes the filters of the `tracing` crates and wins.
-fn start_logging(verbose: u8) {
+///
+/// # Errors
+/// It holds none.
+fn start_logging(verbose: u8) -> Result<(), Report> {
     let default = match verbose {
         0 => "off",
         1 => "warn,p2pshare=info,p2pshare_signal=info,rtc_mdns=error,rtc_dtls=error,rtc_ice=error",
         2 => "info,p2pshare=debug,p2pshare_signal=debug,rtc_mdns=error,rtc_dtls=error",
         _ => "debug",
     };
-    let filter = EnvFilter::try_from_env("P2PSHARE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let said = std::env::var_os(LOG_VARIABLE).map(|said| said.to_string_lossy().into_owned());
+    let filter = match said.filter(|said| !said.is_empty()) {
+        Some(said) => EnvFilter::try_new(&said).map_err(|error| {
+            let why = format!("{error}; write for example p2pshare=debug");
+            config::unusable_variable(LOG_VARIABLE, &text::escape(&format!("{said:?}")), &why)
+        })?,
+        None => EnvFilter::new(default),
+    };
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    Ok(())
 }
+
+const LOG_VARIABLE: &str = "P2PSHARE_LOG";

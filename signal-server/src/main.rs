@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
+use anyhow::Context;
 use clap::Parser;
 use p2pshare_signal::command::{self, ServeArgs};
 use tracing_subscriber::EnvFilter;
@@ -18,7 +19,10 @@ struct Cli {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_env("P2PSHARE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let said = std::env::var_os(LOG_VARIABLE).map(|said| said.to_string_lossy().into_owned());
+    let said = said.filter(|said| !said.is_empty()).unwrap_or_else(|| "info".to_owned());
+    let filter =
+        EnvFilter::try_new(&said).with_context(|| format!("the variable {LOG_VARIABLE}={said:?} cannot be used"))?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
     command::raise_file_limit();
     command::run(&cli.serve, announce, async {
@@ -29,6 +33,9 @@ async fn main() -> anyhow::Result<()> {
     .await?;
     Ok(())
 }
+
+/// Takes the filters of the `tracing` crates.
+const LOG_VARIABLE: &str = "P2PSHARE_LOG";
 
 /// Says where the server is. A closed stderr is no reason not to serve.
 fn announce(addresses: &[SocketAddr]) {

@@ -222,19 +222,23 @@ fn check(key: &str, value: &Value, place: &Place<'_>) -> Result<(), Report> {
     let why = error.message();
     // The addresses of proxies and of TURN servers may hold a password.
     let shown = if HOLD_PASSWORDS.contains(&key) { "…".to_owned() } else { escape(&value.to_string()) };
-    let (what, hint) = match place {
+    Err(match place {
         Place::File(file) if !is_known => {
             let message = format!("the configuration file {} has an unknown key: {}", file.display(), escape(key));
-            return Err(Report::new(Exit::Usage, message, KEYS_HINT));
+            Report::new(Exit::Usage, message, KEYS_HINT)
         }
         Place::File(file) => {
-            (format!("{key} = {shown} in {} cannot be used", file.display()), "Correct that line or remove it.")
+            let message = format!("{key} = {shown} in {} cannot be used: {why}", file.display());
+            Report::new(Exit::Usage, message, "Correct that line or remove it.")
         }
-        Place::Variable(name) => {
-            (format!("the variable {name}={shown} cannot be used"), "Correct the variable or unset it.")
-        }
-    };
-    Err(Report::new(Exit::Usage, format!("{what}: {why}"), hint))
+        Place::Variable(name) => unusable_variable(name, &shown, why),
+    })
+}
+
+/// Says that a variable holds nothing that can be used.
+pub(super) fn unusable_variable(name: &str, shown: &str, why: &str) -> Report {
+    let message = format!("the variable {name}={shown} cannot be used: {why}");
+    Report::new(Exit::Usage, message, "Correct the variable or unset it.")
 }
 
 fn broken(file: &Path, why: &str) -> Report {

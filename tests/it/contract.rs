@@ -240,12 +240,15 @@ fn every_key_has_a_variable_and_a_wrong_value_is_named() {
         ("P2PSHARE_TIMEOUT", "soon"),
         ("P2PSHARE_SERVER", "ftp://share"),
         ("P2PSHARE_EXCLUDE", "["),
+        ("P2PSHARE_LOG", "p2pshare=loud"),
     ] {
         let ended = with(&["recv", "-y", "123456"], &[(variable, value)]).end().expect_exit(2);
         ended.expect_says(&format!("the variable {variable}=")).expect_says(value).expect_says("unset it");
     }
     // What is empty is not set.
-    with(&["recv", "-y", "123456", "--server", &server.url()], &[("P2PSHARE_SERVER", "")]).end().expect_exit(3);
+    with(&["recv", "-y", "123456", "--server", &server.url()], &[("P2PSHARE_SERVER", ""), ("P2PSHARE_LOG", "")])
+        .end()
+        .expect_exit(3);
 }
 
 #[test]

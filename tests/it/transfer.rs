@@ -155,7 +155,10 @@ fn who_leaves_out_all_that_there_is_hears_of_it() {
     let photos = photos.to_str().unwrap();
     for (options, says) in [
         (&["--exclude", "*"][..], "nothing is left to send: '*' leaves out every file"),
-        (&["--exclude", "h*", "--exclude", "*.raw", "--exclude", "lake", "--exclude", ".*"], "'h*', 'lake', '.*' leave"),
+        (
+            &["--exclude", "h*", "--exclude", "*.raw", "--exclude", "lake", "--exclude", ".*"],
+            "'h*', 'lake', '.*' leave",
+        ),
         (&["--ignore-files"], ".gitignore or .ignore leaves out every file"),
     ] {
         world.run(&[&["send", photos][..], options].concat()).end().expect_exit(2).expect_says(says);
