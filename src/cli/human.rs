@@ -309,8 +309,7 @@ impl Human {
         let path = view.path.or_else(|| Some((summary.path?, DataPlane::DataChannel)));
         let what = view.what.as_ref().unwrap_or(&self.what);
         let who = self.who(&view);
-        let moved = view.moved(summary.bytes);
-        self.say(&words::done(what, &who, summary, moved, path, self.manner.is_sender));
+        self.say(&words::done(what, &who, summary, path, self.manner.is_sender));
     }
 
     fn failed(&mut self, peer: PeerId, report: &Report) {

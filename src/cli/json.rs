@@ -119,7 +119,7 @@ impl Json {
 }
 
 fn done(peer: PeerId, summary: &Summary) -> Value {
-    json!({"peer": peer.0, "bytes": summary.bytes, "seconds": summary.took.as_secs_f64(),
+    json!({"peer": peer.0, "bytes": summary.bytes, "moved": summary.moved, "seconds": summary.took.as_secs_f64(),
         "entries": summary.entries, "skipped": summary.skipped})
 }
 

@@ -17,11 +17,6 @@ impl Rate {
         Self { samples: VecDeque::new(), base }
     }
 
-    /// How many of so many bytes moved.
-    pub(crate) const fn moved(&self, bytes: u64) -> u64 {
-        bytes.saturating_sub(self.base)
-    }
-
     /// Notes how many bytes are confirmed by now; returns bytes a second, once two samples are far enough apart.
     pub(crate) fn note(&mut self, bytes: u64, now: Instant) -> Option<f64> {
         while self.samples.len() > 2 && self.samples.front().is_some_and(|(at, _)| now - *at > SPAN) {
@@ -60,7 +55,5 @@ mod tests {
         rate.note(0, start);
         assert_eq!(rate.note(900, start + Duration::from_secs(1)), Some(0.0));
         assert_eq!(rate.note(1200, start + Duration::from_secs(2)), Some(100.0));
-        assert_eq!(rate.moved(1200), 200);
-        assert_eq!(rate.moved(900), 0);
     }
 }

@@ -97,13 +97,10 @@ pub(crate) fn source_notice(notice: &source::Notice) -> String {
 }
 
 /// `sent film.mp4 (315 MB) to ann in 7.1 s: 45.2 MB/s, lan, quic, 9 ms; the receiver verified it`
-///
-/// Of the bytes of the summary so many `moved`; the rest was there before.
 pub(crate) fn done(
     what: &What,
     who: &str,
     summary: &Summary,
-    moved: u64,
     path: Option<(Path, DataPlane)>,
     is_sender: bool,
 ) -> String {
@@ -116,8 +113,8 @@ pub(crate) fn done(
         size = format!("{files}, {size}");
     }
     let took = format::seconds(summary.took);
-    let rate = match moved {
-        0 if summary.bytes > 0 => "all of it was here already".to_owned(),
+    let rate = match summary.moved {
+        0 if summary.bytes > 0 => format!("all of it was {} already", if is_sender { "there" } else { "here" }),
         moved => format::rate(moved as f64 / summary.took.as_secs_f64().max(0.001)),
     };
     let path = path.map_or_else(String::new, |(path, plane)| format!(", {}", describe_path(&path, plane)));
@@ -210,13 +207,28 @@ mod tests {
     fn the_last_line_counts_files_once_and_says_of_how_many_a_part_came() {
         let line = |label: &str, names: usize, files, entries, took| {
             let what = What { label: label.to_owned(), files, names: vec![String::new(); names] };
-            let summary = Summary { bytes: 2000, entries, took: Duration::from_millis(took), ..Summary::default() };
-            done(&what, "", &summary, 2000, None, false)
+            let took = Duration::from_millis(took);
+            let summary = Summary { bytes: 2000, moved: 2000, entries, took, ..Summary::default() };
+            done(&what, "", &summary, None, false)
         };
         assert!(line("film", 1, 1, 1, 50).starts_with("received film (2.00 kB) in 50 ms: "));
         assert!(line("photos", 9, 6, 9, 500).starts_with("received photos (6 files, 2.00 kB) in 0.5 s: "));
         assert!(line("6 files", 9, 6, 9, 500).starts_with("received 6 files (2.00 kB) in "));
         assert!(line("photos", 9, 6, 3, 500).starts_with("received photos (3 of 9 entries, 2.00 kB) in "));
+    }
+
+    #[test]
+    fn what_was_at_the_receiver_before_is_no_speed_on_either_side() {
+        let what = What { label: "film".to_owned(), files: 1, names: vec![String::new()] };
+        let line = |moved, is_sender| {
+            let summary =
+                Summary { bytes: 9000, moved, entries: 1, took: Duration::from_secs(2), ..Summary::default() };
+            done(&what, "", &summary, None, is_sender)
+        };
+        assert_eq!(line(3000, true), "sent film (9.00 kB) in 2.0 s: 1.50 kB/s; the receiver verified it");
+        assert_eq!(line(3000, false), "received film (9.00 kB) in 2.0 s: 1.50 kB/s; verified");
+        assert!(line(0, true).contains("all of it was there already"));
+        assert!(line(0, false).contains("all of it was here already"));
     }
 
     #[test]

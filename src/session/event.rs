@@ -174,6 +174,8 @@ pub enum Stage {
 pub struct Summary {
     /// Bytes of all entries together.
     pub bytes: u64,
+    /// Those of them that moved; the rest was at the receiver before.
+    pub moved: u64,
     /// Entries under their final names.
     pub entries: u32,
     /// Entries that were given up.
@@ -188,6 +190,7 @@ impl Summary {
     /// Adds what was moved to another peer.
     pub(super) fn add(&mut self, other: &Self) {
         self.bytes += other.bytes;
+        self.moved += other.moved;
         self.entries += other.entries;
         self.skipped += other.skipped;
         self.took = self.took.max(other.took);

@@ -69,7 +69,8 @@ pub(super) async fn receive(
         context,
         is_browser: false,
         accepted: None,
-        moved: (0, 0),
+        stored: (0, 0),
+        resumed: 0,
         arrived: 0,
         skipped: 0,
         stripes: Vec::new(),
@@ -105,7 +106,9 @@ struct Receiving<'a> {
     is_browser: bool,
     accepted: Option<Instant>,
     /// Bytes and entries verified on disk.
-    moved: (u64, u32),
+    stored: (u64, u32),
+    /// Bytes that were here before.
+    resumed: u64,
     /// Bytes of file data that came over the present connection.
     arrived: u64,
     skipped: u32,
@@ -304,7 +307,7 @@ impl Receiving<'_> {
                 events.report(Event::Offered(peer, OfferRequest { offer, answer }));
             }
             ReceiverEvent::Progress { bytes, entries } => {
-                self.moved = (bytes, entries);
+                self.stored = (bytes, entries);
                 events.report(Event::Progress { peer, bytes, entries });
             }
             ReceiverEvent::EntryDone(entry, root) => {
@@ -322,9 +325,10 @@ impl Receiving<'_> {
     }
 
     async fn summary(&self, channel: &Channel) -> Summary {
-        let (bytes, entries) = self.moved;
+        let (bytes, entries) = self.stored;
+        let moved = bytes.saturating_sub(self.resumed);
         let took = self.accepted.map_or_else(Default::default, |since| since.elapsed());
-        Summary { bytes, entries, skipped: self.skipped, took, path: channel.path().await }
+        Summary { bytes, moved, entries, skipped: self.skipped, took, path: channel.path().await }
     }
 }
 

@@ -28,13 +28,15 @@ pub(super) async fn send(line: &mut Line, source: &Arc<Source>, context: &mut Co
         is_browser: false,
         has_greeted: false,
         accepted: None,
-        moved: (0, 0),
+        confirmed: (0, 0),
+        served: 0,
         stripes: Vec::new(),
         sharers: 0,
     };
     loop {
         let lanes = Lanes::new(line.channel.sender(), sending.context.pace.clone());
         let result = sending.run(line, &lanes).await;
+        sending.served += lanes.sent();
         if let Ok(None) = result {
             sending.reconnected();
             continue;
@@ -64,7 +66,9 @@ struct Sending<'a> {
     has_greeted: bool,
     accepted: Option<Instant>,
     /// Bytes and entries that the receiver's disk has confirmed.
-    moved: (u64, u32),
+    confirmed: (u64, u32),
+    /// Bytes of file data that went over the channels before the present one.
+    served: u64,
     /// What is to be done about further connections.
     stripes: Vec<(u8, Option<Stripe>)>,
     /// How many senders the memory of this channel is shared among; 0 before that was looked at.
@@ -77,7 +81,10 @@ impl Sending<'_> {
         let mut watch = LinkWatch::new(self.context, &line.channel);
         loop {
             self.share_memory(&line.channel);
-            let Some(deadline) = self.carry_out(lanes)? else { return Ok(Some(self.summary(&line.channel).await)) };
+            let Some(deadline) = self.carry_out(lanes)? else {
+                let sent = self.served + lanes.sent();
+                return Ok(Some(self.summary(&line.channel, sent).await));
+            };
             self.spread(line);
             if std::mem::take(&mut self.has_greeted) {
                 watch.hurry();
@@ -199,7 +206,7 @@ impl Sending<'_> {
                 Event::Accepted { peer, entries, bytes }
             }
             SenderEvent::Progress { bytes, entries } => {
-                self.moved = (bytes, entries);
+                self.confirmed = (bytes, entries);
                 Event::Progress { peer, bytes, entries }
             }
             SenderEvent::Skipped { entry, reason } => Event::Skipped { peer, entry, reason },
@@ -207,11 +214,13 @@ impl Sending<'_> {
         });
     }
 
-    async fn summary(&self, channel: &Channel) -> Summary {
-        let (bytes, entries) = self.moved;
+    async fn summary(&self, channel: &Channel, sent: u64) -> Summary {
+        let (bytes, entries) = self.confirmed;
+        // What was lost with a connection was sent again.
+        let moved = sent.min(bytes);
         let skipped = u32::try_from(self.machine.skipped().len()).unwrap_or(u32::MAX);
         let took = self.accepted.map_or_else(Default::default, |since| since.elapsed());
-        Summary { bytes, entries, skipped, took, path: channel.path().await }
+        Summary { bytes, moved, entries, skipped, took, path: channel.path().await }
     }
 }
 

@@ -50,7 +50,10 @@ fn all_sorts_of_shares() -> String {
     said += &with_password(&["recv", "-y", &code], "wrong horse").end().expect_exit(6).stdout;
     said += &with_password(&["recv", "-y", &code], "correct horse").end().expect_exit(0).stdout;
     said += &with_password(&["recv", "-y", "--on-exists", "overwrite", &code], "correct horse").end().stdout;
-    said += &sender.end().expect_exit(0).stdout;
+    let sender = sender.end().expect_exit(0);
+    let moved: Vec<_> = sender.events().iter().filter_map(|event| event["moved"].as_u64()).collect();
+    assert_eq!(moved, [3_000_000, 0], "{}", sender.stdout);
+    said += &sender.stdout;
     // A text.
     let sender = with_password(&["send", "--text", "see you at eight"], "");
     said += &with_password(&["recv", "-y", &code_of(&sender)], "").end().expect_exit(0).stdout;

@@ -19,8 +19,10 @@ fn a_receiver_that_was_killed_goes_on_with_the_same_code_and_says_so() {
     first.signal(Signal::KILL);
     first.end().expect_exit(137);
     let again = world.run(&["recv", "--json", "--yes", "--server", &server.url(), &code]).end().expect_exit(0);
-    let resumed = again.events().into_iter().find(|event| event["event"] == "resumed").expect("it says so");
-    assert!(resumed["from"].as_u64().unwrap() >= 3 << 20, "{resumed}");
+    let said = |name: &str| again.events().into_iter().find(|event| event["event"] == name).expect("it says so");
+    let resumed = said("resumed")["from"].as_u64().unwrap();
+    assert!(resumed >= 3 << 20, "{resumed}");
+    assert_eq!(said("done")["moved"].as_u64(), Some(24_000_000 - resumed));
     assert_eq!(hash(&world.to().join("film")), hash(&film));
     assert_eq!(world.arrived().names().collect::<Vec<_>>(), ["film"]);
 }

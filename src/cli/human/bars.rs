@@ -141,11 +141,6 @@ impl View {
         self.rate = Rate::beyond(bytes);
     }
 
-    /// How many of so many bytes moved in this transfer.
-    pub(super) const fn moved(&self, bytes: u64) -> u64 {
-        self.rate.moved(bytes)
-    }
-
     pub(super) fn take_bar(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();

@@ -103,12 +103,13 @@ impl Receiving<'_> {
         self.accept(Acceptance { entries, present, pass: None }, lanes)
     }
 
-    fn report_resumed(&self, present: &BTreeMap<EntryId, Vec<(u64, Hash)>>) {
+    fn report_resumed(&mut self, present: &BTreeMap<EntryId, Vec<(u64, Hash)>>) {
         let bytes_of = |(id, chunks): (&EntryId, &Vec<_>)| -> u64 {
             let size = self.offer.entry(*id).map_or(0, |entry| entry.size);
             chunks.iter().map(|(chunk, _)| chunk_range(*chunk, size)).map(|range| range.end - range.start).sum()
         };
         let bytes = present.iter().map(bytes_of).sum();
+        self.resumed = bytes;
         if bytes > 0 {
             self.context.events.report(Event::Resumed(self.context.peer, bytes));
         }
