@@ -189,7 +189,7 @@ pub const TRICKLED_CANDIDATES_MAX: usize = 64;
 /// The longest candidate, in bytes.
 pub const CANDIDATE_BYTES_MAX: usize = 512;
 
-/// How long a handshake may take until both sides are proven.
+/// How long a handshake may take until both sides are proven, and whatever the other side's program answers by itself.
 pub const HANDSHAKE_MAX: Duration = Duration::from_secs(15);
 
 /// How long a person may take for a password or for comparing the short number.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use p2pshare_protocol::keys::{Connection, Endpoint};
-use p2pshare_protocol::limits::HANDSHAKE_MAX;
+use p2pshare_protocol::limits::{HANDSHAKE_MAX, PERSON_MAX};
 use p2pshare_protocol::pairing::{GuestSecret, HostOptions, HostSecret, Input, PairingError, PasswordGate, Unverified};
 use p2pshare_protocol::password::{PasswordCost, StretchedPassword};
 use p2pshare_protocol::sdp::SdpKind;
@@ -318,6 +318,25 @@ fn a_person_has_two_minutes_for_each_answer() {
     pair.settle();
     assert_eq!(pair.guest.error, Some(PairingError::TimedOut));
     assert_eq!(pair.host.error, Some(PairingError::TimedOut));
+}
+
+#[test]
+fn a_guest_whose_program_says_nothing_is_not_waited_for_as_long_as_people_are() {
+    let mut setup = Setup::with_codes("123456", "123456");
+    setup.host.short_number = true;
+    let mut pair = setup.start();
+    pair.offer();
+    // Up to the word that the short number is due, which the guest does not answer.
+    while pair.guest.short_number.is_none() {
+        pair.step();
+    }
+    assert!(pair.host.short_number.is_none());
+    assert_eq!(pair.host.deadline, Some(pair.now + HANDSHAKE_MAX));
+    pair.settle();
+    assert!(pair.host.short_number.is_some());
+    for deadline in [pair.host.deadline, pair.guest.deadline] {
+        assert!(deadline.unwrap() > pair.now + PERSON_MAX / 2, "people may take their time");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::PasswordGate;
 use crate::device_identity::{DeviceIdentity, DeviceKey};
 use crate::host_identity::HostAuth;
 use crate::keys::KeySchedule;
-use crate::limits::{PASSWORD_ATTEMPTS_MAX, PERSON_MAX};
+use crate::limits::{HANDSHAKE_MAX, PASSWORD_ATTEMPTS_MAX, PERSON_MAX};
 use crate::nearby::DeviceName;
 use crate::pairing::associated_data::Commitment;
 use crate::pairing::candidates::{LocalCandidates, RemoteCandidates};
@@ -221,7 +221,8 @@ impl ProvenGuest {
     /// After the proof, and after the password if there is one.
     fn go_on(&mut self, now: Instant, outbox: &mut Outbox) -> Result<(), PairingError> {
         if self.short_number {
-            outbox.deadline = Some(now + PERSON_MAX);
+            // The guest's program opens its nonce by itself; people have their time once both can see the number.
+            outbox.deadline = Some(now + HANDSHAKE_MAX);
             let device = self.device.as_ref().map(|device| device.prove(Role::Host, self.keys.th()));
             return self.send(&SealedFrame::Verify { device }, outbox);
         }
