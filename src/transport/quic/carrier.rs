@@ -20,7 +20,7 @@ use super::{
     send::Writer,
     socket::{Attachment, QuicSocket},
     unconfirmed::Unconfirmed,
-    words::{self, Listener},
+    words::{self, Deliveries, Listener},
 };
 use crate::transport::{error::Lost, inbox::InboxSender, socket::Route};
 
@@ -76,7 +76,8 @@ impl Carrier {
         let plane = Arc::clone(&self.plane);
         let unconfirmed = Arc::new(Unconfirmed::default());
         let (words, to_be_said) = mpsc::unbounded_channel();
-        let delivery = Arc::new(Delivery::new(id, connection.clone(), self.messages.clone(), words.clone()));
+        let (deliveries, unsaid) = Deliveries::queue();
+        let delivery = Arc::new(Delivery::new(id, connection.clone(), self.messages.clone(), deliveries));
         plane.receiving().delivery = Some(Arc::clone(&delivery));
         let (heard, count) = watch::channel(0);
         let listener = Listener {
@@ -87,7 +88,7 @@ impl Carrier {
             heard,
         };
         let mut tasks = JoinSet::new();
-        tasks.spawn(words::say(saying, to_be_said, count));
+        tasks.spawn(words::say(saying, to_be_said, unsaid, count));
         tasks.spawn(delivery.run(listener, plane.ending.clone()));
         plane.ctl.use_quic(words);
 

@@ -7,16 +7,13 @@ use std::{
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use noq::{Connection, ReadError, RecvStream};
-use tokio::{
-    sync::{Semaphore, mpsc},
-    task::JoinSet,
-};
+use tokio::{sync::Semaphore, task::JoinSet};
 use tracing::debug;
 
 use super::{
     handover::{ConnectionId, Got, WHOLE},
     send::RECORD_HEAD_BYTES,
-    words::{Listener, Word},
+    words::{Deliveries, Listener},
 };
 use crate::transport::{
     DATA_HEADER_BYTES, MAX_ACCEPTED_MESSAGE_BYTES,
@@ -33,7 +30,7 @@ pub(super) struct Delivery {
     messages: InboxSender,
     /// Bytes that may wait in the inbox.
     budget: Arc<Semaphore>,
-    words: mpsc::UnboundedSender<Word>,
+    deliveries: Deliveries,
     passed: Mutex<Passed>,
 }
 
@@ -60,17 +57,12 @@ impl From<ReadError> for Stop {
 }
 
 impl Delivery {
-    /// Says in `words` which streams were passed on whole. They wait for the peer no longer than its streams do, of which there are few.
-    pub(super) fn new(
-        id: ConnectionId,
-        connection: Connection,
-        messages: InboxSender,
-        words: mpsc::UnboundedSender<Word>,
-    ) -> Self {
+    /// Has it said which streams were passed on whole.
+    pub(super) fn new(id: ConnectionId, connection: Connection, messages: InboxSender, deliveries: Deliveries) -> Self {
         // The peer's stream 0 carries words.
         let passed = Mutex::new(Passed { frozen: false, got: Got { id, first: 1, streams: BTreeMap::new() } });
         let budget = Arc::new(Semaphore::new(BUDGET_BYTES));
-        Self { id, connection, messages, budget, words, passed }
+        Self { id, connection, messages, budget, deliveries, passed }
     }
 
     pub(super) fn id(&self) -> &ConnectionId {
@@ -169,9 +161,7 @@ impl Delivery {
             got.streams.remove(&got.first);
             got.first += 1;
         }
-        // Fails when the connection is lost.
-        let _ = self.words.send(Word::Delivered(index));
-        Ok(())
+        self.deliveries.say(index).map_err(Stop::Violation)
     }
 }
 

@@ -3,7 +3,10 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use noq::{RecvStream, SendStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    watch,
+};
 
 use super::{
     ctl::{Ctl, Source},
@@ -40,20 +43,52 @@ impl Word {
     }
 }
 
+/// Has it said which streams were passed on whole.
+#[derive(Clone, Debug)]
+pub(super) struct Deliveries(mpsc::Sender<u64>);
+
+impl Deliveries {
+    /// A queue, and its other end.
+    pub(super) fn queue() -> (Self, mpsc::Receiver<u64>) {
+        let (streams, unsaid) = mpsc::channel(UNSAID_MAX);
+        (Self(streams), unsaid)
+    }
+
+    /// Has it said of a stream.
+    ///
+    /// # Errors
+    /// The peer goes on opening streams and does not read what is said of them.
+    pub(super) fn say(&self, stream: u64) -> Result<(), Lost> {
+        match self.0.try_send(stream) {
+            // Fails when the connection is lost.
+            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+            Err(TrySendError::Full(_)) => Err(DEAF),
+        }
+    }
+}
+
 /// Says words, until nobody has any more or the connection is lost. How much was heard is said when there is time for it, the latest
 /// number only.
-pub(super) async fn say(mut stream: SendStream, mut words: mpsc::UnboundedReceiver<Word>, heard: watch::Receiver<u64>) {
+pub(super) async fn say(
+    mut stream: SendStream,
+    mut words: mpsc::UnboundedReceiver<Word>,
+    mut unsaid: mpsc::Receiver<u64>,
+    mut heard: watch::Receiver<u64>,
+) {
     // Fails when the connection is lost.
     let _ = stream.set_priority(AHEAD_OF_DATA);
-    let (mut batch, mut heard) = (Vec::new(), heard);
+    let (mut batch, mut streams, mut has_words) = (Vec::new(), Vec::new(), true);
     loop {
         tokio::select! {
-            count = words.recv_many(&mut batch, BATCH) => if count == 0 { return },
+            // The control lane may go another way.
+            count = words.recv_many(&mut batch, BATCH), if has_words => has_words = count > 0,
+            count = unsaid.recv_many(&mut streams, BATCH) => if count == 0 { return },
             changed = heard.changed() => match changed {
                 Ok(()) => batch.push(Word::Heard(*heard.borrow_and_update())),
                 Err(_) => return,
             },
         }
+        batch.extend(streams.drain(..).map(Word::Delivered));
         let mut bytes = BytesMut::new();
         batch.drain(..).for_each(|word| word.encode(&mut bytes));
         if stream.write_chunk(bytes.freeze()).await.is_err() {
@@ -113,7 +148,28 @@ const HEARD: u8 = 4;
 /// Words in one write.
 const BATCH: usize = 64;
 
+/// Streams that may wait to be called delivered: as many as may be remembered out of order. Who reads what is said leaves a handful.
+const UNSAID_MAX: usize = 1 << 16;
+
 /// Words are few, and file data waits for what they say.
 const AHEAD_OF_DATA: i32 = 1;
 
 const MALFORMED: Lost = Lost::Violation("a word on QUIC that makes no sense");
+
+const DEAF: Lost = Lost::Violation("it does not read what is said of its QUIC streams");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_does_not_read_what_was_delivered_is_cut_off() {
+        let (deliveries, mut unsaid) = Deliveries::queue();
+        let said = (0..).map(|stream| deliveries.say(stream)).position(|said| said == Err(DEAF));
+        assert_eq!(said, Some(UNSAID_MAX));
+        assert_eq!(unsaid.try_recv(), Ok(0));
+        assert_eq!(deliveries.say(0), Ok(()), "it reads again");
+        drop(unsaid);
+        assert_eq!(deliveries.say(0), Ok(()), "the connection is lost, which is told elsewhere");
+    }
+}
