@@ -244,6 +244,11 @@ impl Ctl {
         if too_many { Err(CtlError::TooMany) } else { Ok(()) }
     }
 
+    /// Whether it speaks of a further connection.
+    pub(crate) const fn is_of_stripe(&self) -> bool {
+        matches!(self, Self::PcOffer { .. } | Self::PcAnswer { .. } | Self::PcCandidate { .. } | Self::PcOpen { .. })
+    }
+
     /// The name of the frame's type, for messages.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -169,10 +169,7 @@ impl Receiver {
             // The driver has checked the first one; more of them say nothing new.
             (_, Ctl::Ping | Ctl::Bind { .. }) => {}
             (Phase::Greeting, Ctl::Hello(hello)) => self.greet(hello)?,
-            (
-                _,
-                frame @ (Ctl::PcOffer { .. } | Ctl::PcAnswer { .. } | Ctl::PcCandidate { .. } | Ctl::PcOpen { .. }),
-            ) => {
+            (_, frame) if frame.is_of_stripe() => {
                 let (n, said) = self.stripes.hear(frame)?;
                 self.outputs.push_back(Output::Stripe(n, said));
             }

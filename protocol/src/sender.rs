@@ -207,10 +207,7 @@ impl Sender {
             (_, Ctl::Ping) | (Phase::Greeting, Ctl::Bind { .. }) => {}
             (_, Ctl::Bind { .. }) if self.is_reconnected => {}
             (Phase::Greeting, Ctl::Hello(hello)) => self.greet(hello)?,
-            (
-                _,
-                frame @ (Ctl::PcOffer { .. } | Ctl::PcAnswer { .. } | Ctl::PcCandidate { .. } | Ctl::PcOpen { .. }),
-            ) => {
+            (_, frame) if frame.is_of_stripe() => {
                 let (n, said) = self.stripes.hear(frame)?;
                 self.outputs.push_back(Output::Stripe(n, said));
             }

@@ -5,6 +5,7 @@
 
 mod demux;
 mod distance;
+mod nap;
 mod pacer;
 mod records;
 mod route;
@@ -23,6 +24,7 @@ use tokio::{io::Interest, net::UdpSocket};
 use self::demux::{Demux, divert};
 pub(super) use self::{
     demux::Reader,
+    nap::Nap,
     route::{Route, Sockets},
 };
 

@@ -5,49 +5,29 @@
 //! meanwhile, and falls behind. What came within a millisecond costs little more than one packet.
 
 use std::{
-    pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use tokio::time::{Instant, Sleep, sleep};
+use crate::transport::socket::Nap;
 
-/// What a socket's reader does.
-#[derive(Debug)]
+/// What a socket's reader does: it waits for something, reads until nothing is left, and rests.
+#[derive(Debug, Default)]
 pub(super) struct Rest {
-    sleep: Pin<Box<Sleep>>,
-    phase: Phase,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// For something to come.
-    Waits,
-    /// Until nothing is left.
-    Reads,
-    Rests,
+    nap: Nap,
+    /// Whether something was read since the last rest.
+    has_read: bool,
 }
 
 impl Rest {
-    /// Needs a Tokio runtime.
-    pub(super) fn new() -> Self {
-        Self { sleep: Box::pin(sleep(Duration::ZERO)), phase: Phase::Waits }
-    }
-
-    /// Reads with `read`, unless it is time to rest.
+    /// Reads with `read`, unless it is time to rest. Needs a Tokio runtime.
     pub(super) fn poll<T>(&mut self, cx: &mut Context<'_>, read: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
-        if self.phase == Phase::Rests {
-            ready!(self.sleep.as_mut().poll(cx));
-            self.phase = Phase::Waits;
-        }
+        ready!(self.nap.poll_end(cx));
         let received = read(cx);
         if received.is_ready() {
-            self.phase = Phase::Reads;
-        } else if self.phase == Phase::Reads {
-            self.phase = Phase::Rests;
-            self.sleep.as_mut().reset(Instant::now() + REST);
-            // It lies ahead; asked for it wakes the task.
-            let _ = self.sleep.as_mut().poll(cx);
+            self.has_read = true;
+        } else if std::mem::take(&mut self.has_read) {
+            self.nap.begin(REST, cx);
         }
         received
     }
@@ -60,13 +40,13 @@ const REST: Duration = Duration::from_millis(1);
 mod tests {
     use std::{future::poll_fn, task::Waker};
 
-    use tokio::time::timeout;
+    use tokio::time::{Instant, timeout};
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn what_comes_after_a_pause_is_read_at_once_and_what_comes_then_together() {
-        let mut rest = Rest::new();
+        let mut rest = Rest::default();
         let mut waiting = 0;
         let mut look = |rest: &mut Rest, coming: u32| {
             waiting += coming;
@@ -93,7 +73,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_rests_is_woken() {
-        let mut rest = Rest::new();
+        let mut rest = Rest::default();
         let mut polls = 0;
         // Nothing but the end of the rest wakes the task.
         let mut third = poll_fn(|cx| {

@@ -40,7 +40,7 @@ impl QuicSocket {
             local: route.local,
             segments,
             may_fragment: socket.may_fragment(),
-            rest: (!socket.is_near() && socket.receive_buffer_bytes() >= BUFFER_FOR_REST_BYTES).then(Rest::new),
+            rest: (!socket.is_near() && socket.receive_buffer_bytes() >= BUFFER_FOR_REST_BYTES).then(Rest::default),
         })
     }
 

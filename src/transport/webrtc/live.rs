@@ -216,16 +216,18 @@ impl Live {
 /// for it that covers its own queue.
 async fn drained(guard: &Guard, stripes: &Stripes) {
     guard.plane.drained().await;
+    while outstanding_bytes(guard, stripes).await > 0 {
+        tokio::time::sleep(DRAIN_POLL).await;
+    }
+}
+
+/// Bytes that were sent over the data channels and are not acknowledged.
+async fn outstanding_bytes(guard: &Guard, stripes: &Stripes) -> usize {
+    let mut bytes = guard.lanes.ctl.outstanding_bytes().await.unwrap_or(0) + guard.plane.outstanding_bytes().await;
     for plane in stripes.planes().iter() {
-        while plane.outstanding_bytes().await > 0 {
-            tokio::time::sleep(DRAIN_POLL).await;
-        }
+        bytes += plane.outstanding_bytes().await;
     }
-    for lane in [&guard.lanes.ctl, &guard.lanes.data] {
-        while lane.outstanding_bytes().await.is_ok_and(|bytes| bytes > 0) {
-            tokio::time::sleep(DRAIN_POLL).await;
-        }
-    }
+    bytes
 }
 
 /// Sends on an open connection.

@@ -1,21 +1,18 @@
 //! A shared socket as the library sees it.
 
 use std::{
-    future::Future,
     io::{self, IoSliceMut},
     net::SocketAddr,
-    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use noq::udp;
-use tokio::time::Sleep;
 use webrtc::runtime::{AsyncUdpSocket, EcnCodepoint, RecvMeta, Transmit};
 
 use super::{answers::Answers, turns::Turns};
-use crate::transport::socket::{Reader, SharedSocket};
+use crate::transport::socket::{Nap, Reader, SharedSocket};
 
 /// The library's handle of a socket, and the one that owns it.
 #[derive(Debug)]
@@ -31,7 +28,7 @@ struct Reading {
     answers: Answers,
     /// Whether data came since the last rest.
     has_data: bool,
-    rest: Option<Pin<Box<Sleep>>>,
+    rest: Nap,
 }
 
 impl WebrtcSocket {
@@ -73,11 +70,10 @@ impl WebrtcSocket {
         metas: &mut [udp::RecvMeta],
     ) -> Poll<io::Result<usize>> {
         let reading = &mut *self.reading();
-        if let Some(rest) = &mut reading.rest {
+        if reading.rest.is_begun() {
             // The library has said by now what it had to say.
             self.answer(&mut reading.answers);
-            ready!(rest.as_mut().poll(cx));
-            reading.rest = None;
+            ready!(reading.rest.poll_end(cx));
         }
         if reading.turns.is_over() {
             reading.has_data |= reading.turns.end();
@@ -108,9 +104,7 @@ impl WebrtcSocket {
             self.answer(&mut reading.answers);
         }
         if (std::mem::take(&mut reading.has_data) || is_to_be_answered) && self.socket.is_near() {
-            let rest = reading.rest.insert(Box::pin(tokio::time::sleep(REST)));
-            // Has the task woken at its end.
-            let _ = rest.as_mut().poll(cx);
+            reading.rest.begin(REST, cx);
         }
     }
 }
