@@ -48,6 +48,9 @@ pub const STREAMS_AUTO_FIRST: u8 = 4;
 /// How many there are where it still has room: more of them help yet, but each costs both sides sockets and memory.
 pub const STREAMS_AUTO_MAX: u8 = 8;
 
+/// How many there are where a relay passes them on: each takes an address there, of which our own relay gives each side two.
+pub const STREAMS_RELAYED_MAX: u8 = 2;
+
 /// The shortest round trip of a path that is looked at for that: on shorter ones a connection soon recovers.
 pub const STREAMS_FAR_FROM: Duration = Duration::from_millis(10);
 

@@ -19,7 +19,7 @@ use crate::ctl::{Ctl, Hello, Role};
 use crate::error::Violation;
 use crate::limits::{
     STREAM_UNDER_WAY_BYTES, STREAMS_AUTO_FIRST, STREAMS_AUTO_MAX, STREAMS_FAR_FROM, STREAMS_LOOKS, STREAMS_MAX,
-    TRICKLED_CANDIDATES_MAX,
+    STREAMS_RELAYED_MAX, TRICKLED_CANDIDATES_MAX,
 };
 use crate::sdp::{Candidate, Sdp, SdpKind};
 
@@ -82,6 +82,8 @@ pub struct Look {
     pub is_busy: bool,
     /// The bytes of file data that left in a second.
     pub rate: u64,
+    /// Whether a relay passes them on.
+    pub is_relayed: bool,
 }
 
 /// What is said about a further connection.
@@ -169,7 +171,8 @@ impl Stripes {
         let wanted = match self.theirs.map(|theirs| self.ours.agree(theirs)) {
             Some(Some(count)) => count.get(),
             Some(None) if self.spare.look(look, self.connections) => {
-                (2 * self.connections).clamp(STREAMS_AUTO_FIRST, STREAMS_AUTO_MAX)
+                let most = if look.is_relayed { STREAMS_RELAYED_MAX } else { STREAMS_AUTO_MAX };
+                (2 * self.connections).max(STREAMS_AUTO_FIRST).min(most)
             }
             Some(None) | None => 1,
         };
@@ -218,7 +221,7 @@ struct Spare {
 
 impl Spare {
     /// Takes in a look; returns whether there has been room for a while. Counts from the beginning then.
-    fn look(&mut self, Look { round_trip, is_busy, rate }: Look, connections: u8) -> bool {
+    fn look(&mut self, Look { round_trip, is_busy, rate, .. }: Look, connections: u8) -> bool {
         let lowest = self.lowest.map_or(round_trip, |lowest| lowest.min(round_trip));
         self.lowest = Some(lowest);
         let is_idle = round_trip <= lowest + lowest / 4 + JITTER;
@@ -253,153 +256,4 @@ fn parse(frame: Ctl, refused: &Violation) -> Result<(u8, Stripe), Violation> {
 const FEATURE: &str = "streams";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::untrusted::Untrusted;
-
-    const FAR: Look = Look { round_trip: Duration::from_millis(40), is_busy: false, rate: 0 };
-
-    fn hello(streams: Option<u32>, features: &[&str]) -> Hello {
-        let features = features.iter().map(|&feature| feature.to_owned()).collect();
-        Hello { v: 1, role: Role::Sends, name: Untrusted::default(), agent: Untrusted::default(), features, streams }
-    }
-
-    fn announced(streams: Streams) -> Hello {
-        let mut hello = hello(None, &[]);
-        streams.announce(&mut hello);
-        hello
-    }
-
-    fn stripes(role: Role) -> Stripes {
-        let mut stripes = Stripes::new(role, &announced(Streams::exactly(3).unwrap()));
-        stripes.greet(&announced(Streams::Auto));
-        stripes
-    }
-
-    fn opened(stripes: &mut Stripes, look: Look) -> Vec<u8> {
-        stripes.look(look).collect()
-    }
-
-    fn sdp(setup: &str) -> String {
-        format!(
-            "v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n\
-             a=fingerprint:sha-256 {}\r\na=setup:{setup}\r\n",
-            ["00"; 32].join(":")
-        )
-    }
-
-    fn offer(n: u32) -> Ctl {
-        Ctl::PcOffer { n, sdp: sdp("actpass") }
-    }
-
-    fn answer(n: u32) -> Ctl {
-        Ctl::PcAnswer { n, sdp: sdp("active") }
-    }
-
-    fn candidate(n: u32) -> Ctl {
-        Ctl::PcCandidate { n, candidate: "".parse().unwrap() }
-    }
-
-    #[test]
-    fn what_a_person_wants_survives_the_greeting() {
-        for streams in [Streams::Auto, Streams::exactly(1).unwrap(), Streams::exactly(STREAMS_MAX).unwrap()] {
-            assert_eq!(Streams::of(&announced(streams)), streams);
-        }
-        assert_eq!(Streams::exactly(0), None);
-        assert_eq!(Streams::exactly(STREAMS_MAX + 1), None);
-    }
-
-    #[test]
-    fn a_strange_number_is_cut_down_and_who_says_nothing_wants_one() {
-        assert_eq!(Streams::of(&hello(Some(u32::MAX), &["streams"])), Streams::exactly(STREAMS_MAX).unwrap());
-        assert_eq!(Streams::of(&hello(Some(0), &["streams"])), Streams::Auto);
-        assert_eq!(Streams::of(&hello(Some(4), &["quic"])), Streams::exactly(1).unwrap());
-    }
-
-    #[test]
-    fn what_one_person_decides_holds_for_both_and_of_two_the_lower() {
-        let (auto, three, eight) = (Streams::Auto, Streams::exactly(3).unwrap(), Streams::exactly(8).unwrap());
-        let agreed = [auto.agree(auto), auto.agree(three), three.agree(auto), eight.agree(three)];
-        assert_eq!(agreed.map(|count| count.map(NonZeroU8::get)), [None, Some(3), Some(3), Some(3)]);
-    }
-
-    #[test]
-    fn what_was_decided_is_opened_once_on_each_channel() {
-        let mut stripes = stripes(Role::Sends);
-        assert_eq!([opened(&mut stripes, FAR), opened(&mut stripes, FAR)], [vec![1, 2], vec![]]);
-        stripes.reset();
-        assert!(opened(&mut stripes, FAR).is_empty(), "the peer has not greeted");
-        stripes.greet(&announced(Streams::Auto));
-        assert_eq!(opened(&mut stripes, FAR), [1, 2]);
-    }
-
-    #[track_caller]
-    fn check_auto(round_trips_ms: &[u64], is_busy: bool, rate: u64, expected: &[u8]) {
-        let mut stripes = Stripes::new(Role::Sends, &announced(Streams::Auto));
-        stripes.greet(&announced(Streams::Auto));
-        let look = |&ms| stripes.look(Look { round_trip: Duration::from_millis(ms), is_busy, rate }).count() as u8;
-        let opened: Vec<u8> = round_trips_ms.iter().map(look).filter(|count| *count > 0).collect();
-        assert_eq!(opened, expected, "{round_trips_ms:?}");
-    }
-
-    #[test]
-    fn left_to_the_path_more_are_opened_as_long_as_it_has_room() {
-        let slow = 200_000;
-        check_auto(&[80, 82, 85], true, slow, &[3]);
-        check_auto(&[80; 6], true, slow, &[3, 4]);
-        check_auto(&[80; 100], true, slow, &[3, 4]);
-        check_auto(&[80; 100], false, slow, &[]);
-        check_auto(&[2; 100], true, slow, &[]);
-        check_auto(&[80, 80, 120, 80, 80, 160, 80, 80], true, slow, &[]);
-        check_auto(&[40; 100], true, 8_000_000, &[]);
-        check_auto(&[80; 100], true, 1_600_000, &[3, 4]);
-        check_auto(&[80; 6], true, 1_700_000, &[]);
-    }
-
-    #[test]
-    fn each_connection_is_answered_and_opened_once() {
-        let mut sender = stripes(Role::Sends);
-        assert!(sender.hear(answer(1)).is_err(), "none is offered");
-        opened(&mut sender, FAR);
-        assert!(sender.hear(Ctl::PcOpen { n: 1 }).is_err(), "before the answer");
-        assert_eq!(sender.hear(answer(1)).unwrap().0, 1);
-        assert!(sender.hear(answer(1)).is_err());
-        assert_eq!(sender.hear(Ctl::PcOpen { n: 1 }), Ok((1, Stripe::Open)));
-        assert!(sender.hear(Ctl::PcOpen { n: 1 }).is_err());
-        for wrong in [answer(0), answer(3), answer(257), offer(1), candidate(9), Ctl::Ping] {
-            assert!(sender.hear(wrong).is_err());
-        }
-    }
-
-    #[test]
-    fn a_receiver_takes_each_offer_once_and_no_more_than_the_limits_say() {
-        let mut receiver = stripes(Role::Receives);
-        assert!(receiver.hear(candidate(1)).is_err() && receiver.hear(answer(1)).is_err());
-        for n in (1..STREAMS_MAX).rev() {
-            assert_eq!(receiver.hear(offer(n.into())).unwrap().0, n);
-        }
-        assert!(receiver.hear(offer(STREAMS_MAX.into())).is_err());
-        assert!(receiver.hear(offer(1)).is_err());
-        for _ in 0..TRICKLED_CANDIDATES_MAX {
-            assert!(receiver.hear(candidate(1)).is_ok());
-        }
-        assert!(receiver.hear(candidate(1)).is_err());
-        assert!(receiver.hear(Ctl::PcOffer { n: 16, sdp: "v=0".to_owned() }).is_err());
-    }
-
-    #[test]
-    fn after_one_broke_no_more_are_wanted() {
-        let mut hello = announced(Streams::exactly(3).unwrap());
-        let mut receiver = stripes(Role::Receives);
-        receiver.refuse(&mut hello);
-        assert_eq!((Streams::of(&hello), hello.streams), (Streams::exactly(1).unwrap(), None));
-        assert!(receiver.hear(offer(1)).is_err());
-    }
-
-    #[test]
-    fn who_did_not_say_that_it_can_is_offered_none() {
-        let mut receiver = Stripes::new(Role::Receives, &hello(None, &[]));
-        receiver.greet(&announced(Streams::Auto));
-        assert!(receiver.hear(offer(1)).is_err());
-    }
-}
+mod tests;

@@ -44,13 +44,13 @@ impl Line {
     /// Opens a further connection beside the channel.
     pub(super) fn connect(&mut self, n: u8) {
         if let Some(recipe) = self.channel.recipe() {
-            self.further.open(n, None, recipe, &self.keys);
+            self.further.open(n, None, &recipe, &self.keys);
         }
     }
 
     /// Takes in what the peer says of a further connection.
     pub(super) fn hear(&mut self, n: u8, said: Stripe) {
-        self.further.hear(n, said, self.channel.recipe(), &self.keys);
+        self.further.hear(n, said, self.channel.recipe().as_ref(), &self.keys);
     }
 
     /// Acts on news of further connections; returns what is to be told the peer, which the receiver of files tells when one is ready.

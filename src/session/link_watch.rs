@@ -110,8 +110,9 @@ impl LinkWatch {
         let (before, at) = std::mem::replace(&mut self.sent, (sent, Instant::now()));
         let seconds = self.sent.1.duration_since(at).as_secs_f64().max(0.001);
         let rate = (sent.saturating_sub(before) as f64 / seconds) as u64;
-        let round_trip = self.last?.0.round_trip.filter(|_| channel.recipe().is_some())?;
-        Some(Look { round_trip, is_busy: channel.is_busy().await, rate })
+        let (path, _) = self.last.filter(|_| channel.recipe().is_some())?;
+        let (round_trip, is_relayed) = (path.round_trip?, path.kind == PathKind::Relay);
+        Some(Look { round_trip, is_busy: channel.is_busy().await, rate, is_relayed })
     }
 }
 

@@ -190,7 +190,7 @@ impl Channel {
     }
 
     /// How to make further connections to share the file data with, where those are of use: not where QUIC carries it.
-    pub fn recipe(&self) -> Option<&Recipe> {
+    pub fn recipe(&self) -> Option<Recipe> {
         match &self.kind {
             Kind::Webrtc(live) => live.recipe(),
             Kind::Memory(_) | Kind::Tunnel(_) => None,

@@ -86,6 +86,15 @@ pub struct Recipe {
 }
 
 impl Recipe {
+    /// The same along a path of that sort: one that needs no relay takes no address there, of which each side may have few.
+    fn along(&self, is_direct: bool) -> Self {
+        let mut recipe = self.clone();
+        if is_direct {
+            recipe.config.path_policy = PathPolicy::DirectOnly;
+        }
+        recipe
+    }
+
     /// Starts a further connection from the side that opens it: returns the offer, and looks for addresses at once.
     ///
     /// # Errors

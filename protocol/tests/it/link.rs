@@ -346,7 +346,7 @@ pub(crate) fn hello() -> Hello {
     }
 }
 
-fn entry(number: u32, content: Option<&[u8]>) -> Entry {
+pub(crate) fn entry(number: u32, content: Option<&[u8]>) -> Entry {
     let path = EntryPath::new(vec![format!("entry {number}")]).expect("a path");
     let kind = if content.is_some() { EntryKind::File } else { EntryKind::Dir };
     Entry { path, kind, size: content.map_or(0, |c| c.len() as u64), mtime: None, mode: None }

@@ -10,6 +10,7 @@ mod hostile_server;
 mod link;
 mod pair;
 mod parsers;
+mod streams;
 mod transcripts;
 mod transfer;
 mod vectors;

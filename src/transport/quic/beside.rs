@@ -14,6 +14,11 @@ impl Plane {
         self.lane.outstanding_bytes().await
     }
 
+    /// Whether no relay passes on what is sent.
+    pub(in crate::transport) fn is_direct(&self) -> bool {
+        self.sockets.may_use_quic()
+    }
+
     /// The most bytes in the data lane that were not acknowledged after a message was sent.
     #[cfg(test)]
     pub(in crate::transport) fn most_in_flight(&self) -> usize {

@@ -128,8 +128,8 @@ impl Live {
     }
 
     /// How to make a further connection; `None` where that is of no use, since QUIC carries the data or is expected to.
-    pub(in crate::transport) fn recipe(&self) -> Option<&Recipe> {
-        Some(&self.recipe).filter(|_| self.guard.plane.is_alone())
+    pub(in crate::transport) fn recipe(&self) -> Option<Recipe> {
+        self.guard.plane.is_alone().then(|| self.recipe.along(self.guard.plane.is_direct()))
     }
 
     #[cfg(test)]
