@@ -10,9 +10,10 @@
 //! - `ROUNDS=3`; `LIMIT=60`: seconds after which a run is cut off;
 //! - `P2PSHARE=PATH`: another binary than the one that was built for this bench; `P2PSHARE_OPTIONS=--no-quic`: more words.
 //!
-//! MB/s is the size by the time from the start of the receiving command to its end, as the fastest round had it: with a
-//! sender that waits already, so nobody's typing counts, but all set-up does. "CPU" is the processor seconds of both sides
-//! for that size, "on the link" the bytes that the sender put there for each byte of the files. MB is 10^6 bytes.
+//! MB/s is the size by the time from the start of the receiving command to its end, in the round that is the median by that time
+//! (of two the slower): with a sender that waits already, so nobody's typing counts, but all set-up does. "CPU" is the processor
+//! seconds of both sides in that round, "on the link" the bytes that the sender put there for each byte of the files, "peak" the
+//! most of all rounds. MB is 10^6 bytes.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
 #[cfg(target_os = "linux")]
