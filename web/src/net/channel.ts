@@ -15,19 +15,27 @@ export interface ChannelHandler {
   lost(): void;
 }
 
-/** The path that packets take, and its round trip in milliseconds. */
+/** The path that packets take, its round trip in milliseconds, and how many connections share the file data. */
 export interface Path {
   readonly kind: "lan" | "direct" | "relay" | "websocket";
   readonly roundTrip: number | undefined;
+  readonly connections: number;
 }
+
+/** What it takes to make a further connection to the same peer: the reflectors and relays of the first one. */
+export type Recipe = readonly RTCIceServer[];
 
 /** Two lanes to the other side, `ctl` and `data`, both ordered and reliable. */
 export interface Channel {
   readonly isOpen: boolean;
   /** Whether the data lane takes another frame. */
   readonly hasRoom: boolean;
+  /** Bytes in the data lane that wait to be sent. */
+  readonly waiting: number;
   /** Most bytes of payload in one data frame. */
   readonly payloadBytes: number;
+  /** How to make a further connection; absent where that is of no use. */
+  readonly recipe?: Recipe;
   /** The two ends, as the bind step names them. */
   connection(): Connection;
   /** Hands everything to `handler` from here on, what arrived early included. */

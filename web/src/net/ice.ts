@@ -47,6 +47,13 @@ export function granted(message: ServerMessage & { type: "turn" }): Grant {
   return { servers, credential: { username, credential } };
 }
 
+/** The servers of a path that needs no relay, and takes no address there, of which each side may have few. */
+export function withoutRelays(servers: readonly RTCIceServer[]): RTCIceServer[] {
+  const isRelay = (url: string): boolean => url.startsWith("turn");
+  const reflectors = servers.map((server) => ({ ...server, urls: [server.urls].flat().filter((url) => !isRelay(url)) }));
+  return reflectors.filter(({ urls }) => urls.length > 0);
+}
+
 export const NO_RELAY: Grant = { servers: [], credential: undefined };
 
 export const NO_ICE: Ice = { servers: [], hasRelay: false };

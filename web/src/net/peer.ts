@@ -7,7 +7,7 @@ import type { Bytes } from "../protocol/bytes.ts";
 import type { Connection } from "../protocol/keys.ts";
 import { DATA_PAYLOAD_BYTES } from "../protocol/limits.ts";
 import { HEADER_BYTES } from "../protocol/data_frame.ts";
-import { Inbox, SEND_BUFFER_HIGH, SEND_BUFFER_LOW, type Channel, type ChannelHandler, type Path } from "./channel.ts";
+import { Inbox, SEND_BUFFER_HIGH, SEND_BUFFER_LOW, type Channel, type ChannelHandler, type Path, type Recipe } from "./channel.ts";
 import type { Ice } from "./ice.ts";
 import { parseSdp, type Candidate, type SdpKind } from "../protocol/sdp.ts";
 
@@ -28,12 +28,14 @@ export class Peer implements Channel {
   #patience: ReturnType<typeof setTimeout> | undefined;
 
   readonly #ice: Ice;
+  #recipe: Recipe;
   /** Our description, which has been said but not acted on: the search for addresses waits for the relay. */
   #described: RTCSessionDescriptionInit | undefined;
 
   constructor(ice: Ice, dial: DialHandler) {
     this.#pc = new RTCPeerConnection({ iceServers: [...ice.servers] });
     this.#ice = ice;
+    this.#recipe = ice.servers;
     this.#dial = dial;
     this.#ctl = this.#lane("ctl", 0);
     this.#data = this.#lane("data", 1);
@@ -83,7 +85,10 @@ export class Peer implements Channel {
     const description = this.#described;
     if (!description) return;
     this.#described = undefined;
-    if (relay.length > 0) this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), iceServers: [...this.#ice.servers, ...relay] });
+    if (relay.length > 0) {
+      this.#recipe = [...this.#ice.servers, ...relay];
+      this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), iceServers: [...this.#recipe] });
+    }
     await this.#pc.setLocalDescription(description);
   }
 
@@ -142,13 +147,21 @@ export class Peer implements Channel {
     try {
       lane.send(message);
     } catch {
-      // Full beyond all limits, or closing: either way nothing more gets through.
-      this.close();
+      // Full beyond all limits, or closing: either way nothing more gets through, and this is lost.
+      queueMicrotask(() => this.#end());
     }
   }
 
+  get waiting(): number {
+    return this.#data.bufferedAmount;
+  }
+
   get hasRoom(): boolean {
-    return this.#data.bufferedAmount < SEND_BUFFER_HIGH;
+    return this.waiting < SEND_BUFFER_HIGH;
+  }
+
+  get recipe(): Recipe {
+    return this.#recipe;
   }
 
   get payloadBytes(): number {
@@ -165,7 +178,7 @@ export class Peer implements Channel {
       const ends = [byId.get(String(pair.localCandidateId)), byId.get(String(pair.remoteCandidateId))];
       const rtt = typeof pair.currentRoundTripTime === "number" ? pair.currentRoundTripTime * 1000 : undefined;
       const isRelayed = ends.some((end) => end?.candidateType === "relay");
-      return { kind: isRelayed ? "relay" : isLocal(ends[1]) ? "lan" : "direct", roundTrip: rtt };
+      return { kind: isRelayed ? "relay" : isLocal(ends[1]) ? "lan" : "direct", roundTrip: rtt, connections: 1 };
     }
     return undefined;
   }

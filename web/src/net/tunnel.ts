@@ -49,8 +49,12 @@ export class Tunnel implements Channel {
     return this.#state === "begun";
   }
 
+  get waiting(): number {
+    return this.#socket.bufferedAmount;
+  }
+
   get hasRoom(): boolean {
-    if (this.#socket.bufferedAmount < SEND_BUFFER_HIGH) return true;
+    if (this.waiting < SEND_BUFFER_HIGH) return true;
     // A WebSocket does not tell when it has room again.
     this.#draining ??= setInterval(() => {
       if (this.isOpen && this.#socket.bufferedAmount > SEND_BUFFER_LOW) return;
@@ -91,7 +95,7 @@ export class Tunnel implements Channel {
   }
 
   path(): Promise<Path> {
-    return Promise.resolve({ kind: "websocket", roundTrip: this.#roundTrip });
+    return Promise.resolve({ kind: "websocket", roundTrip: this.#roundTrip, connections: 1 });
   }
 
   close(): void {

@@ -8,6 +8,7 @@ import { isHash, type Hash } from "./hash.ts";
 import { asArray, asBool, asCount, asOneOf, asString, field, Malformed, optional, parseObject, U32_MAX } from "./json.ts";
 import { ACCEPT_RUNS_MAX, CTL_FRAME_BYTES_MAX, CTL_FRAME_DEPTH_MAX, HASHES_PER_FRAME_MAX, WANT_RANGES_MAX } from "./limits.ts";
 import { readEntry, type Entry } from "./offer.ts";
+import { readCandidate, type Candidate } from "./sdp.ts";
 
 const ROLES = ["sends", "receives"] as const;
 const DECLINES = ["declined", "limit", "disk"] as const;
@@ -29,6 +30,8 @@ export interface Hello {
   readonly name: string;
   readonly agent: string;
   readonly features: readonly string[];
+  /** With the feature `streams`: how many connections a person wants file data to go over; absent: as many as help. */
+  readonly streams?: number | undefined;
 }
 
 /** Entry and two numbers: first byte and the byte after the last one, or first chunk and count. */
@@ -54,6 +57,9 @@ export type Ctl =
   | { readonly t: "pause" }
   | { readonly t: "resume" }
   | { readonly t: "abort"; readonly code: AbortCode }
+  | { readonly t: "pc_offer" | "pc_answer"; readonly n: number; readonly sdp: string }
+  | ({ readonly t: "pc_candidate"; readonly n: number } & Candidate)
+  | { readonly t: "pc_open"; readonly n: number }
   | { readonly t: "ping" };
 
 export function encodeCtl(frame: Ctl): Bytes {
@@ -103,6 +109,13 @@ export function decodeCtl(bytes: Uint8Array): Ctl {
       return { t: asOneOf(get("t"), ["pause", "resume", "ping"]) };
     case "abort":
       return { t: "abort", code: asOneOf(get("code"), ABORTS) };
+    case "pc_offer":
+    case "pc_answer":
+      return { t: asOneOf(get("t"), ["pc_offer", "pc_answer"]), n: asCount(get("n"), U32_MAX), sdp: asString(get("sdp")) };
+    case "pc_candidate":
+      return { t: "pc_candidate", n: asCount(get("n"), U32_MAX), ...readCandidate(object) };
+    case "pc_open":
+      return { t: "pc_open", n: asCount(get("n"), U32_MAX) };
     default:
       throw new Malformed("a control frame of unknown type");
   }
@@ -116,7 +129,8 @@ function readHello(get: (key: string) => unknown): Hello {
   };
   const features = get("features") === undefined ? [] : list(get("features"), 16, asString);
   const [v, role] = [asCount(get("v"), U32_MAX), asOneOf(get("role"), ROLES)];
-  return { v, role, name: text("name"), agent: text("agent"), features };
+  const streams = optional(get("streams"), (count) => asCount(count, U32_MAX));
+  return { v, role, name: text("name"), agent: text("agent"), features, ...(streams === undefined ? {} : { streams }) };
 }
 
 function list<T>(value: unknown, max: number, read: (item: unknown) => T): readonly T[] {

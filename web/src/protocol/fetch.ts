@@ -163,15 +163,22 @@ export class Fetch {
       const target = this.#targets.get(nextEntry);
       const opens = target !== undefined && !target.open;
       if (this.#assembly.bytes >= WRITE_BACKLOG_BYTES_MAX || (opens && !this.#targets.mayOpen)) break;
-      // A sender can repeat only so much of a stream after a reconnect.
-      const window = target?.kind === "stream" ? Math.min(this.#window.bytes, STREAM_REPLAY_BYTES) : this.#window.bytes;
-      const range = this.#plan.nextRange(Math.max(0, window - outstanding), Math.floor(window / 4));
+      // A sender can repeat only so much of a stream after a reconnect; where a part of it is late, the rest does not run away from that.
+      const isStream = target?.kind === "stream";
+      const window = isStream ? Math.min(this.#window.bytes, STREAM_REPLAY_BYTES) : this.#window.bytes;
+      const span = isStream ? this.#plan.roomWithin(STREAM_REPLAY_BYTES) : Infinity;
+      const range = this.#plan.nextRange(Math.min(Math.max(0, window - outstanding), span), Math.floor(window / 4));
       if (!range) break;
       if (opens) this.#targets.open(target);
       this.#window.requested(outstanding, now);
       ranges.push(range);
     }
     return ranges;
+  }
+
+  /** Takes note of over how many connections the data comes. */
+  spread(connections: number): void {
+    this.#window.spread(connections);
   }
 
   /** Starts over on a new channel; returns what to say first. */

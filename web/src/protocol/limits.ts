@@ -21,6 +21,21 @@ export const WINDOW_BYTES_MIN = 256 * KIB;
 export const WINDOW_BYTES_START = MIB;
 export const WINDOW_BYTES_MAX = 64 * MIB;
 export const WINDOW_SLACK = 5;
+/** The largest number of connections that file data may go over, and how many there are where a path turns out to have room. */
+export const STREAMS_MAX = 16;
+export const STREAMS_AUTO_FIRST = 4;
+export const STREAMS_AUTO_MAX = 8;
+/** How many there are where a relay passes them on: each takes an address there. */
+export const STREAMS_RELAYED_MAX = 2;
+/** The shortest round trip of a path that is looked at for that, and how often in a row it has to show room. */
+export const STREAMS_FAR_FROM = 10;
+export const STREAMS_LOOKS = 3;
+/** What a connection has under way at least where a path loses nothing. */
+export const STREAM_UNDER_WAY_BYTES = 128 * KIB;
+/** The least window for each of several connections. */
+export const WINDOW_BYTES_STRIPE = 128 * KIB;
+/** How many pieces the bytes that a receiver asked for may fall into. */
+export const PIECES_MAX = 16_384;
 export const WRITE_BACKLOG_BYTES_MAX = 16 * MIB;
 export const READ_AHEAD_BYTES = 8 * MIB;
 export const READ_AHEAD_CHUNKS = 256;

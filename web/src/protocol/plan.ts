@@ -3,8 +3,9 @@
 import type { Range } from "./ctl.ts";
 import type { DataFrame } from "./data_frame.ts";
 import { chunkCount, chunkRange, type Hash } from "./hash.ts";
-import { CHUNK_BYTES, ENTRY_BYTES_MAX } from "./limits.ts";
+import { CHUNK_BYTES, ENTRY_BYTES_MAX, PIECES_MAX } from "./limits.ts";
 import { Queue } from "./queue.ts";
+import { Ranges } from "./ranges.ts";
 import { broken } from "./transfer_error.ts";
 
 /** A chunk that lies on disk, with the hash of what lies there. */
@@ -16,19 +17,14 @@ interface Missing {
   to: number;
 }
 
-/** A range on its way, by its next byte. */
-interface Pending {
-  readonly entry: number;
-  readonly to: number;
-}
-
 export class Plan {
   /** Ranges to ask for, in order. */
   #missing = new Queue<Missing>();
-  readonly #outstanding = new Map<string, Pending>();
+  /** Ranges within one chunk that were asked for and not delivered, and the sum of their bytes. */
+  readonly #outstanding = new Ranges();
   #outstandingBytes = 0;
   /** Ranges whose entry was given up while they were on their way: their bytes are dropped. */
-  readonly #dropped = new Map<string, Pending>();
+  readonly #dropped = new Ranges();
   /** The chunk after the last one that was asked for, by entry. */
   readonly #reach = new Map<number, number>();
   /** Chunks on disk whose hash the sender is to confirm, by entry. */
@@ -60,12 +56,10 @@ export class Plan {
       if (range.entry === entry) range.to = Math.min(range.to, size);
       return range.from < range.to;
     });
-    for (const [key, pending] of [...this.#outstanding]) {
-      if (pending.entry !== entry || pending.to <= size) continue;
-      const from = offsetOf(key);
-      this.#outstanding.delete(key);
-      this.#outstandingBytes -= pending.to - Math.max(from, size);
-      if (from < size) this.#outstanding.set(key, { entry, to: size });
+    for (const [, from, to] of this.#outstanding.remove(entry)) {
+      const end = Math.max(from, Math.min(to, size));
+      this.#outstandingBytes -= to - end;
+      if (from < end) this.#outstanding.add(entry, from, end);
     }
   }
 
@@ -73,10 +67,7 @@ export class Plan {
   interrupt(): void {
     this.#dropped.clear();
     this.#outstandingBytes = 0;
-    const pending = [...this.#outstanding].map(([key, { entry, to }]) => ({ entry, from: offsetOf(key), to }));
-    this.#outstanding.clear();
-    pending.sort((a, b) => b.entry - a.entry || b.from - a.from);
-    for (const { entry, from, to } of pending) this.addMissing(entry, from, to);
+    for (const [entry, from, to] of this.#outstanding.clear().reverse()) this.addMissing(entry, from, to);
   }
 
   #pushMissing(entry: number, from: number, to: number): void {
@@ -92,11 +83,9 @@ export class Plan {
   remove(entry: number): void {
     this.#missing = this.#missing.filter((range) => range.entry !== entry);
     this.#present.delete(entry);
-    for (const [key, pending] of [...this.#outstanding]) {
-      if (pending.entry !== entry) continue;
-      this.#outstanding.delete(key);
-      this.#outstandingBytes -= pending.to - offsetOf(key);
-      this.#dropped.set(key, pending);
+    for (const [, from, to] of this.#outstanding.remove(entry)) {
+      this.#outstandingBytes -= to - from;
+      this.#dropped.add(entry, from, to);
     }
   }
 
@@ -131,6 +120,17 @@ export class Plan {
     return this.#outstandingBytes;
   }
 
+  /**
+   * How far beyond the next range's start may be asked for, so that no byte of its entry is outstanding more than `most`
+   * behind the last one that was asked for.
+   */
+  roomWithin(most: number): number {
+    const next = this.#missing.peek();
+    if (!next) return 0;
+    const oldest = this.#outstanding.first(next.entry) ?? next.from;
+    return Math.max(0, most - Math.max(0, next.from - oldest));
+  }
+
   /** The entry that the next range is of. */
   get nextEntry(): number | undefined {
     return this.#missing.peek()?.entry;
@@ -146,10 +146,10 @@ export class Plan {
     const to = from + bytes;
     range.from = to;
     if (to === range.to) this.#missing.shift();
-    // The frames of different chunks may overtake each other on their way.
+    // Where a chunk ends, a frame does.
     for (let at = from; at < to; ) {
       const end = Math.min(to, (Math.floor(at / CHUNK_BYTES) + 1) * CHUNK_BYTES);
-      this.#outstanding.set(keyOf(entry, at), { entry, to: end });
+      this.#outstanding.add(entry, at, end);
       at = end;
     }
     this.#outstandingBytes += bytes;
@@ -157,28 +157,16 @@ export class Plan {
     return [entry, from, to];
   }
 
-  /** Checks that a frame continues a range that was asked for; `false` if nobody wants it any more. Throws. */
-  deliver(frame: DataFrame): boolean {
-    const key = keyOf(frame.entry, frame.offset);
-    const wanted = this.#outstanding.has(key);
-    const ranges = wanted ? this.#outstanding : this.#dropped;
-    const pending = ranges.get(key);
-    const end = frame.offset + frame.bytes.length;
-    const chunkEnd = (Math.floor(frame.offset / CHUNK_BYTES) + 1) * CHUNK_BYTES;
-    if (!pending || end > Math.min(pending.to, chunkEnd)) throw broken("data arrived that was not asked for");
-    ranges.delete(key);
-    if (end < pending.to) ranges.set(keyOf(frame.entry, end), pending);
-    if (wanted) this.#outstandingBytes -= frame.bytes.length;
+  /** Checks that a frame lies within a range that was asked for; `false` if nobody wants it any more. Throws. */
+  deliver({ entry, offset, bytes }: DataFrame): boolean {
+    const end = offset + bytes.length;
+    // What comes over another connection may overtake what lies before it.
+    const wanted = this.#outstanding.take(entry, offset, end);
+    if (!wanted && !this.#dropped.take(entry, offset, end)) throw broken("data arrived that was not asked for");
+    if (wanted) this.#outstandingBytes -= bytes.length;
+    if (this.#outstanding.count + this.#dropped.count > PIECES_MAX) throw broken("data arrives in too many pieces");
     return wanted;
   }
-}
-
-function keyOf(entry: number, offset: number): string {
-  return `${entry}/${offset}`;
-}
-
-function offsetOf(key: string): number {
-  return Number(key.slice(key.indexOf("/") + 1));
 }
 
 /** How many chunks one run of a `verify` frame has at most, so that the sender's bound on its queue is not met. */

@@ -13,6 +13,7 @@ import { Malformed } from "./json.ts";
 import { FAREWELL_MAX } from "./limits.ts";
 import { Liveness } from "./liveness.ts";
 import type { Acceptance, ReceiverEvent, ReceiverInput, ReceiverOutput } from "./receiver_io.ts";
+import { isOfStripe, Stripes } from "./streams.ts";
 import { broken, TransferError } from "./transfer_error.ts";
 
 /** In `settling` the disk settles after the last entry, in `closing` the sender has the last word. */
@@ -20,7 +21,8 @@ type Phase = "greeting" | "listening" | "deciding" | "receiving" | "settling" | 
 
 export class Receiver {
   #phase: Phase = "greeting";
-  readonly #hello: Hello;
+  #hello: Hello;
+  readonly #stripes: Stripes;
   #incoming = new IncomingOffer();
   /** What was taken of the offer. */
   #taken: readonly number[] = [];
@@ -36,6 +38,7 @@ export class Receiver {
   /** Starts a transfer on a channel that both sides have bound to the pairing. */
   constructor(hello: Omit<Hello, "role">, now: number) {
     this.#hello = { ...hello, role: "receives" };
+    this.#stripes = new Stripes(this.#hello);
     this.#fetch = new Fetch(this.#outputs, now);
     this.#liveness = new Liveness(now);
     this.#send({ t: "hello", ...this.#hello }, now);
@@ -107,6 +110,12 @@ export class Receiver {
         this.#paused = input.paused;
         this.#send({ t: input.paused ? "pause" : "resume" }, now);
         break;
+      case "spread":
+        this.#fetch.spread(input.connections);
+        break;
+      case "broken":
+        this.#hello = this.#stripes.refuse(this.#hello);
+        break;
       case "reconnected":
         this.#reconnect(now);
         break;
@@ -124,7 +133,8 @@ export class Receiver {
     if (frame.t === "abort") throw new TransferError({ t: "aborted", code: frame.code });
     // The driver has checked the first `bind`; more of them say nothing new.
     if (frame.t === "ping" || frame.t === "bind") return;
-    if (phase === "greeting" && frame.t === "hello") this.#greet(frame);
+    if (isOfStripe(frame)) this.#outputs.push({ t: "stripe", ...this.#stripes.hear(frame) });
+    else if (phase === "greeting" && frame.t === "hello") this.#greet(frame);
     else if (phase === "listening" && frame.t === "offer") this.#listen(frame, length);
     else if (phase === "receiving" && frame.t === "hashes") {
       for (const [entry, chunk, hash] of frame.chunks) this.#fetch.hash(entry, chunk, hash);
@@ -182,6 +192,7 @@ export class Receiver {
   /** Starts over on a new channel: what was taken stays taken, what was on its way is asked for anew. */
   #reconnect(now: number): void {
     this.#isReconnected = true;
+    this.#stripes.reset();
     this.#liveness = new Liveness(now);
     this.#outputs.splice(0, Infinity, ...this.#outputs.filter(({ t }) => t !== "send"));
     this.#send({ t: "hello", ...this.#hello }, now);

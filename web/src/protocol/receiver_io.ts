@@ -5,6 +5,7 @@ import type { AbortCode, DeclineReason, Hello, SkipReason } from "./ctl.ts";
 import type { Hash } from "./hash.ts";
 import type { Offer } from "./offer.ts";
 import type { PresentChunk } from "./plan.ts";
+import type { Stripe } from "./streams.ts";
 
 /** What is taken of an offer: the entries, ascending, and the chunks of them that an earlier session left on disk. */
 export interface Acceptance {
@@ -25,6 +26,10 @@ export type ReceiverInput =
   | { readonly t: "settled" }
   /** This side's person pauses or goes on; the sender is told. */
   | { readonly t: "pause"; readonly paused: boolean }
+  /** Over how many connections the data comes. */
+  | { readonly t: "spread"; readonly connections: number }
+  /** A further connection broke and took the channel along: there is to be only one from here on. */
+  | { readonly t: "broken" }
   /** A new channel to the same peer replaces one that was lost. */
   | { readonly t: "reconnected" }
   | { readonly t: "stop"; readonly code: AbortCode }
@@ -45,6 +50,8 @@ export type ReceiverOutput =
   | { readonly t: "discard"; readonly entry: number }
   /** Settle what is left to do on disk after the last entry. */
   | { readonly t: "settle" }
+  /** The peer said this of a further connection. */
+  | { readonly t: "stripe"; readonly n: number; readonly said: Stripe }
   | { readonly t: "report"; readonly event: ReceiverEvent }
   /** Both sides agree that everything was moved; close the channel. */
   | { readonly t: "finish" }

@@ -215,6 +215,10 @@ export class Sender {
       case "hashes":
       case "eof":
       case "abort":
+      case "pc_offer":
+      case "pc_answer":
+      case "pc_candidate":
+      case "pc_open":
       case "ping":
         throw broken(`\`${frame.t}\` is not allowed at this point`);
     }

@@ -3,10 +3,12 @@
 // It follows twice the measured delivery rate times the lowest round-trip time. It is the outer congestion control of the
 // data channels, whose stacks recover badly from a queue that overflows, and it is what keeps memory flat.
 
-import { WINDOW_BYTES_MAX, WINDOW_BYTES_MIN, WINDOW_BYTES_START, WINDOW_SLACK } from "./limits.ts";
+import { WINDOW_BYTES_MAX, WINDOW_BYTES_MIN, WINDOW_BYTES_START, WINDOW_BYTES_STRIPE, WINDOW_SLACK } from "./limits.ts";
 
 export class Window {
   #bytes = WINDOW_BYTES_START;
+  /** How many connections share it. */
+  #connections = 1;
   /** Lowest time from a request to its first byte, and when it was seen. */
   #roundTrip: { readonly lowest: number; readonly at: number } | undefined;
   /** A request whose first byte has not come, and when it left. */
@@ -23,6 +25,12 @@ export class Window {
   /** The most bytes to have outstanding. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Notes how many connections carry the data: each of them has to have something to do. */
+  spread(connections: number): void {
+    this.#connections = Math.max(1, connections);
+    this.#resize();
   }
 
   /** Notes that a request left while `outstanding` bytes were asked for before it. */
@@ -46,8 +54,7 @@ export class Window {
     if (this.#rates.length > RATES) this.#rates.shift();
     this.#since = now;
     this.#delivered = 0;
-    const wanted = 2 * Math.max(...this.#rates) * this.#reach();
-    this.#bytes = Math.floor(Math.min(Math.max(wanted, WINDOW_BYTES_MIN), WINDOW_BYTES_MAX));
+    this.#resize();
   }
 
   #sawRoundTrip(seen: number, now: number): void {
@@ -58,6 +65,13 @@ export class Window {
   /** The time that a byte takes from being asked for to being here, with an idle path. */
   #reach(): number {
     return (this.#roundTrip?.lowest ?? 0) + WINDOW_SLACK;
+  }
+
+  #resize(): void {
+    // One of several connections may stand still with its part of it.
+    const least = this.#connections === 1 ? WINDOW_BYTES_MIN : WINDOW_BYTES_STRIPE * this.#connections;
+    const wanted = 2 * Math.max(0, ...this.#rates) * this.#reach();
+    this.#bytes = Math.floor(Math.min(Math.max(wanted, least), WINDOW_BYTES_MAX));
   }
 }
 

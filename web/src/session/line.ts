@@ -1,16 +1,22 @@
 // The way to a peer that this side has paired with: renewed when it is lost, replaced when there is a better one.
 
-import { DEAF, type Channel, type ChannelHandler, type Path } from "../net/channel.ts";
-import type { Ice } from "../net/ice.ts";
+import { Bundle } from "../net/bundle.ts";
+import { DEAF, type ChannelHandler, type Path } from "../net/channel.ts";
+import { Further } from "../net/further.ts";
+import { withoutRelays, type Ice } from "../net/ice.ts";
 import type { Paired } from "../net/pair.ts";
 import type { Bytes } from "../protocol/bytes.ts";
+import { encodeCtl } from "../protocol/ctl.ts";
 import type { SessionKeys } from "../protocol/keys.ts";
+import { stripeFrame, type Stripe } from "../protocol/streams.ts";
 import { Search, type Goal } from "./search.ts";
 
 /** What happens on a line. */
 export interface LineHandler extends Pick<ChannelHandler, "ctl" | "data" | "drained" | "disturbed"> {
-  /** Another connection takes over: what was on its way is lost. */
-  replaced(): void;
+  /** Another connection takes over: what was on its way is lost, and whether that is so because a further one broke. */
+  replaced(isBroken: boolean): void;
+  /** So many connections carry the file data. */
+  spread?(connections: number): void;
   /** The peer did not come back in time; said once. */
   lost(): void;
   /** The path in use, again and again. */
@@ -18,7 +24,9 @@ export interface LineHandler extends Pick<ChannelHandler, "ctl" | "data" | "drai
 }
 
 export class Line {
-  #channel: Channel;
+  #channel: Bundle;
+  /** Opens further connections beside the channel. */
+  #further: Further | undefined;
   #keys: SessionKeys;
   /** The keys before: the peer may not have got as far as the newest. */
   #previous: SessionKeys | undefined;
@@ -36,7 +44,7 @@ export class Line {
   #giveUp: ReturnType<typeof setTimeout> | undefined;
 
   constructor({ channel, keys }: Paired, ice: Ice) {
-    this.#channel = channel;
+    this.#channel = new Bundle(channel);
     this.#keys = keys;
     this.#ice = ice;
   }
@@ -80,10 +88,35 @@ export class Line {
     if (!this.#isLost) this.#channel.sendData(message);
   }
 
+  /** Takes in what the peer says of a further connection. */
+  hear(n: number, said: Stripe): void {
+    this.#opener()?.hear(n, said);
+  }
+
+  #opener(): Further | undefined {
+    const { recipe } = this.#channel;
+    if (!recipe || this.#isLost || this.#isOver) return undefined;
+    const isDirect = this.#path !== undefined && this.#path.kind !== "relay";
+    this.#further ??= new Further(isDirect ? withoutRelays(recipe) : recipe, this.#keys, {
+      say: (n, said) => this.sendCtl(encodeCtl(stripeFrame(n, said))),
+      ready: (channel) => {
+        this.#channel.join(channel);
+        this.#handler?.spread?.(this.#channel.connections);
+      },
+    });
+    return this.#further;
+  }
+
+  #stopOpening(): void {
+    this.#further?.stop();
+    this.#further = undefined;
+  }
+
   /** Finds the peer again: the channel is lost, or gives no sign of life. */
   renew(): void {
     if (this.#isOver || this.#isLost) return;
     this.#isLost = true;
+    this.#stopOpening();
     this.#channel.listen(DEAF);
     this.#giveUp = setTimeout(() => {
       const handler = this.#handler;
@@ -112,6 +145,7 @@ export class Line {
   #leave(): void {
     this.#isOver = true;
     this.#handler = undefined;
+    this.#stopOpening();
     this.#search?.stop();
     this.#search = undefined;
     clearInterval(this.#looks);
@@ -171,12 +205,13 @@ export class Line {
   /** Goes on over another channel to the same peer, which is about to do the same. */
   #replace({ channel, keys }: Paired): void {
     const old = this.#channel;
+    this.#stopOpening();
     old.listen(DEAF);
     // If the peer hears of its end first, it believes that all is lost.
     setTimeout(() => old.close(), OLD_MAX);
     this.#previous = this.#keys;
     this.#keys = keys;
-    this.#channel = channel;
+    this.#channel = new Bundle(channel);
     this.#search = undefined;
     this.#path = undefined;
     this.#isLost = false;
@@ -185,7 +220,7 @@ export class Line {
     const wasDisturbed = this.#isDisturbed;
     this.#isDisturbed = false;
     if (wasDisturbed) this.#handler?.disturbed(false);
-    this.#handler?.replaced();
+    this.#handler?.replaced(old.broke);
     this.#attach();
   }
 }

@@ -50,7 +50,11 @@ export class Receiving {
         if (isDisturbed && this.#machine.isComplete) this.#finish();
         else this.#handler.disturbed(isDisturbed);
       },
-      replaced: () => this.#feed({ t: "reconnected" }),
+      replaced: (isBroken) => {
+        if (isBroken) this.#feed({ t: "broken" });
+        this.#feed({ t: "reconnected" });
+      },
+      spread: (connections) => this.#feed({ t: "spread", connections }),
       lost: () => this.#fail(new Failure({ t: "lost" })),
       path: (path) => this.#handler.path?.(path),
     });
@@ -147,6 +151,9 @@ export class Receiving {
       case "settle":
         // The worker does everything in order, so that this answer comes after all that was written.
         this.#handler.settle().then(() => this.#feed({ t: "settled" }), (error: unknown) => this.#diskFailed(error));
+        break;
+      case "stripe":
+        this.#line.hear(output.n, output.said);
         break;
       case "report":
         this.#handler.event(output.event);

@@ -1,0 +1,139 @@
+// A connection and those beside it, which carry a share of its file data.
+//
+// SCTP slows down with every packet that is lost. Several connections are slowed down one by one, and each frame goes to the one
+// with the least that waits, so that one that stands still gets no more. Frames may overtake each other on the way, and nothing
+// but `data` is taken from a further connection. When one of them is lost, or stands still while the first does not, what it carried
+// is lost, too, so the first one counts as lost with it.
+
+import type { Bytes } from "../protocol/bytes.ts";
+import type { Channel, ChannelHandler, Path, Recipe } from "./channel.ts";
+
+export class Bundle {
+  readonly #first: Channel;
+  readonly #further: Channel[] = [];
+  #handler: ChannelHandler | undefined;
+  #broke = false;
+  #isOver = false;
+  /** Whether nothing arrives or leaves over the first one for a while. */
+  #isDisturbed = false;
+  #lastWords: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(first: Channel) {
+    this.#first = first;
+  }
+
+  get isOpen(): boolean {
+    return this.#first.isOpen;
+  }
+
+  /** Whether any data lane takes another frame. */
+  get hasRoom(): boolean {
+    return this.#first.hasRoom || this.#further.some(({ isOpen, hasRoom }) => isOpen && hasRoom);
+  }
+
+  get isBusy(): boolean {
+    return this.#first.waiting > 0;
+  }
+
+  get payloadBytes(): number {
+    return this.#first.payloadBytes;
+  }
+
+  get recipe(): Recipe | undefined {
+    return this.#first.recipe;
+  }
+
+  get connections(): number {
+    return 1 + this.#further.length;
+  }
+
+  /** Whether all of them ended because a further one did. */
+  get broke(): boolean {
+    return this.#broke;
+  }
+
+  /** Shares file data with a further connection to the same peer from now on. */
+  join(further: Channel): void {
+    this.#further.push(further);
+    let still: ReturnType<typeof setTimeout> | undefined;
+    further.listen({
+      // The peer's MAC, said once more.
+      ctl: () => undefined,
+      data: (message) => this.#handler?.data(message),
+      drained: () => this.#handler?.drained(),
+      disturbed: (isDisturbed) => {
+        clearTimeout(still);
+        // What disturbs the first one as well may pass for both.
+        if (isDisturbed) still = setTimeout(() => this.#isDisturbed || this.#lostOne(), STILL_MAX);
+      },
+      lost: () => this.#lostOne(),
+    });
+  }
+
+  listen(handler: ChannelHandler): void {
+    this.#handler = handler;
+    this.#first.listen({
+      ctl: (frame) => this.#handler?.ctl(frame),
+      data: (message) => this.#handler?.data(message),
+      drained: () => this.#handler?.drained(),
+      disturbed: (isDisturbed) => {
+        this.#isDisturbed = isDisturbed;
+        this.#handler?.disturbed(isDisturbed);
+      },
+      lost: () => this.#end(),
+    });
+  }
+
+  unlisten(): void {
+    this.#handler = undefined;
+    this.#first.unlisten();
+  }
+
+  giveBack(frames: readonly Uint8Array[]): void {
+    this.#first.giveBack(frames);
+  }
+
+  sendCtl(frame: Bytes): void {
+    this.#first.sendCtl(frame);
+  }
+
+  sendData(message: Bytes): void {
+    let least = this.#first;
+    for (const other of this.#further) if (other.isOpen && other.waiting < least.waiting) least = other;
+    least.sendData(message);
+  }
+
+  async path(): Promise<Path | undefined> {
+    const path = await this.#first.path();
+    return path && { ...path, connections: this.connections };
+  }
+
+  close(): void {
+    this.#isOver = true;
+    this.#handler = undefined;
+    clearTimeout(this.#lastWords);
+    for (const channel of [this.#first, ...this.#further]) channel.close();
+  }
+
+  /** Where all of them end the first one has the word, and has things to say before that. */
+  #lostOne(): void {
+    if (this.#isOver) return;
+    this.#lastWords ??= setTimeout(() => {
+      this.#broke = true;
+      this.#end();
+    }, LAST_WORDS);
+  }
+
+  #end(): void {
+    if (this.#isOver) return;
+    const handler = this.#handler;
+    this.close();
+    handler?.lost();
+  }
+}
+
+/** How long a further connection may stand still while the first one does not, in milliseconds. */
+const STILL_MAX = 5_000;
+
+/** How long the first connection may take to say why all of them end, in milliseconds. */
+const LAST_WORDS = 1_000;
