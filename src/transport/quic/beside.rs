@@ -14,6 +14,11 @@ impl Plane {
         self.lane.outstanding_bytes().await
     }
 
+    /// Bytes in the data lane that were acknowledged, at least.
+    pub(in crate::transport) async fn acknowledged_bytes(&self) -> u64 {
+        self.lane.acknowledged_bytes().await
+    }
+
     /// Whether no relay passes on what is sent.
     pub(in crate::transport) fn is_direct(&self) -> bool {
         self.sockets.may_use_quic()

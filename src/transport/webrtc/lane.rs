@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -22,6 +22,8 @@ pub(in crate::transport) struct Lane {
     /// Whether the peer's end is known to be open.
     is_open: watch::Sender<bool>,
     low: Arc<Low>,
+    /// Bytes of the messages that the library took.
+    sent: Arc<AtomicU64>,
 }
 
 /// Who waits for acknowledgements, and for how many.
@@ -36,7 +38,7 @@ struct Low {
 
 impl Lane {
     pub(super) fn new(channel: Arc<dyn DataChannel>, ending: Ending) -> Self {
-        Self { channel, ending, is_open: watch::Sender::new(false), low: Arc::default() }
+        Self { channel, ending, is_open: watch::Sender::new(false), low: Arc::default(), sent: Arc::default() }
     }
 
     /// Lets go what waits to be sent.
@@ -52,6 +54,13 @@ impl Lane {
     /// Bytes that are sent and not acknowledged; 0 when the connection is over.
     pub(in crate::transport) async fn outstanding_bytes(&self) -> usize {
         self.channel.outstanding_bytes().await.unwrap_or(0)
+    }
+
+    /// Bytes that were acknowledged, at least.
+    pub(in crate::transport) async fn acknowledged_bytes(&self) -> u64 {
+        // In this order: what is sent meanwhile is not taken for acknowledged.
+        let sent = self.sent.load(Ordering::Relaxed);
+        sent.saturating_sub(self.outstanding_bytes().await as u64)
     }
 
     /// Waits until at most so many bytes are sent and not acknowledged. For one task at a time.
@@ -103,6 +112,7 @@ impl Lane {
     /// # Errors
     /// The connection is over.
     pub(in crate::transport) async fn send_now(&self, message: BytesMut) -> Result<(), Lost> {
+        let bytes = message.len() as u64;
         let sent = tokio::select! {
             biased;
             lost = self.ending.wait() => return Err(lost),
@@ -111,7 +121,10 @@ impl Lane {
         #[cfg(test)]
         self.low.most.fetch_max(self.channel.outstanding_bytes().await.unwrap_or(0), Ordering::Relaxed);
         match sent {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.sent.fetch_add(bytes, Ordering::Relaxed);
+                Ok(())
+            }
             Err(error) => {
                 tracing::debug!(%error, "sending");
                 let by_peer = matches!(error, Error::ErrDataChannelClosed | Error::ErrDataChannelNotExisted);

@@ -120,7 +120,7 @@ impl Live {
         if self.guard.plane.is_paced() {
             further.pace();
         }
-        self.joined.add(further, &self.stripes, self.guard.ending());
+        self.joined.add(further, &self.stripes, &self.guard.plane, self.guard.ending());
     }
 
     pub(in crate::transport) fn connections(&self) -> usize {

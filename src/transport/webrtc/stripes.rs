@@ -3,7 +3,8 @@
 //! SCTP slows down with every packet that is lost, and a lost repetition stops it for a second. Several connections are slowed down one by
 //! one, and each frame goes to the one that has the least to be acknowledged, so that one that stands still gets no more. Frames may
 //! overtake each other on the way, and nothing but `data` is taken from a further connection. When one of them is lost what it
-//! carried is lost, too, so the first one counts as lost with it.
+//! carried is lost, too, so the first one counts as lost with it. One that has not got ahead for some seconds while the others did
+//! counts as lost: its own silence says so only after half a minute.
 
 use std::{
     sync::{
@@ -14,7 +15,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until},
+};
 use tracing::debug;
 
 use super::live::Live;
@@ -107,10 +111,15 @@ impl Joined {
     }
 
     /// Takes data from a further connection from now on, and sends over it.
-    pub(super) fn add(&mut self, further: Live, stripes: &Arc<Stripes>, first: &Ending) {
+    pub(super) fn add(&mut self, further: Live, stripes: &Arc<Stripes>, first: &Arc<Plane>, ending: &Ending) {
         stripes.add(Arc::clone(further.plane()));
-        let carrier =
-            Carrier { further, stripes: Arc::clone(stripes), first: first.clone(), messages: self.messages.clone() };
+        let carrier = Carrier {
+            further,
+            stripes: Arc::clone(stripes),
+            first: Arc::clone(first),
+            ending: ending.clone(),
+            messages: self.messages.clone(),
+        };
         self.carriers.spawn(carrier.run());
     }
 
@@ -133,7 +142,9 @@ impl Joined {
 struct Carrier {
     further: Live,
     stripes: Arc<Stripes>,
-    first: Ending,
+    first: Arc<Plane>,
+    /// The end of the first one.
+    ending: Ending,
     messages: InboxSender,
 }
 
@@ -143,10 +154,10 @@ impl Carrier {
             debug!(%lost, "a further connection ends");
             // Where all of them end the first one has the word, and has things to say before that.
             tokio::select! {
-                _ = self.first.wait() => {}
+                _ = self.ending.wait() => {}
                 () = sleep(LAST_WORDS) => {
                     self.stripes.broke.store(true, Ordering::Relaxed);
-                    self.first.end(lost);
+                    self.ending.end(lost);
                 }
             }
         }
@@ -155,10 +166,19 @@ impl Carrier {
 
     /// Carries data until this connection ends, with a reason, or the first one does.
     async fn carry(&mut self) -> Option<Lost> {
+        let mut pulse = Pulse::default();
+        let mut due = Instant::now() + PULSE;
         loop {
             let incoming = tokio::select! {
                 biased;
-                _ = self.first.wait() => return None,
+                _ = self.ending.wait() => return None,
+                () = sleep_until(due) => {
+                    if self.is_left_behind(&mut pulse).await {
+                        return Some(Lost::Unreachable);
+                    }
+                    due = Instant::now() + PULSE;
+                    continue;
+                }
                 incoming = self.further.next() => incoming,
             };
             match incoming {
@@ -173,6 +193,48 @@ impl Carrier {
             }
         }
     }
+
+    /// Whether what is sent over this connection has stood still for too long, as others show.
+    async fn is_left_behind(&self, pulse: &mut Pulse) -> bool {
+        let own = self.further.plane();
+        let seen = Seen { acknowledged: own.acknowledged_bytes().await, outstanding: own.outstanding_bytes().await };
+        let mut others = Seen::default();
+        let further = self.stripes.planes();
+        for plane in further.iter().filter(|plane| !Arc::ptr_eq(plane, own)).chain([&self.first]) {
+            others.acknowledged += plane.acknowledged_bytes().await;
+            others.outstanding += plane.outstanding_bytes().await;
+        }
+        pulse.look(seen, others)
+    }
+}
+
+/// How much of what was sent has been acknowledged, in bytes, and how much not.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    acknowledged: u64,
+    outstanding: usize,
+}
+
+/// Whether a connection gets ahead.
+#[derive(Debug, Default)]
+struct Pulse {
+    own: u64,
+    others: u64,
+    /// How often in a row it did not, while others did or had no need to.
+    missed: u32,
+}
+
+impl Pulse {
+    /// Takes in what is seen of a connection and of all others; returns whether it counts as lost.
+    fn look(&mut self, own: Seen, others: Seen) -> bool {
+        if own.outstanding == 0 || own.acknowledged > self.own {
+            self.missed = 0;
+        } else if others.outstanding == 0 || others.acknowledged > self.others {
+            self.missed += 1;
+        }
+        (self.own, self.others) = (own.acknowledged, others.acknowledged);
+        self.missed >= MISSED_MAX
+    }
 }
 
 /// Bytes that a connection may have to be acknowledged when it gets another frame.
@@ -181,5 +243,36 @@ const OUTSTANDING_BYTES_MAX: usize = 1 << 20;
 /// How often it is looked whether one has less.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
+/// How often it is looked whether a connection gets ahead.
+const PULSE: Duration = Duration::from_secs(1);
+
+/// How often it may not. SCTP repeats what was lost after one second, then after two more; that a third repetition has to
+/// follow is rare.
+const MISSED_MAX: u32 = 5;
+
 /// How long the first connection may take to say why all of them end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After how many looks it counts as lost that one has `own` bytes acknowledged and the others have `others` at each look.
+    fn lost_after(own: impl Fn(u64) -> (u64, usize), others: impl Fn(u64) -> (u64, usize)) -> Option<u64> {
+        let mut pulse = Pulse::default();
+        let seen = |(acknowledged, outstanding)| Seen { acknowledged, outstanding };
+        (1..100).find(|second| pulse.look(seen(own(*second)), seen(others(*second))))
+    }
+
+    #[test]
+    fn a_connection_that_stands_still_counts_as_lost_unless_all_of_them_do() {
+        let (moves, stands) = (|second| (second, 9), |_| (1, 9));
+        assert_eq!(lost_after(stands, moves), Some(6));
+        assert_eq!(lost_after(stands, |_| (7, 0)), Some(6), "the others have arrived");
+        assert_eq!(lost_after(stands, stands), None, "the path is silent");
+        assert_eq!(lost_after(|_| (1, 0), moves), None, "it has nothing to do");
+        assert_eq!(lost_after(moves, moves), None);
+        assert_eq!(lost_after(|second| (second / 5, 9), moves), None, "it is slow");
+        assert_eq!(lost_after(stands, |second| (second / 10, 9)), Some(50), "only what the others got ahead counts");
+    }
+}

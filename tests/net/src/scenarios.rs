@@ -29,6 +29,8 @@ pub(crate) const ALL: &[(&str, Scenario)] = &[
     ("a_file_arrives_over_data_channels_alone", transfers::over_data_channels_alone),
     ("a_lossy_link_is_shared_by_several_connections", transfers::over_several_connections),
     ("several_connections_cut_in_the_middle_lose_nothing", transfers::several_connections_cut_in_the_middle),
+    ("one_of_several_connections_dies_and_the_file_arrives_over_one", transfers::one_of_several_connections_dies),
+    ("several_connections_through_a_relay_leave_addresses_for_another", transfers::several_connections_through_a_relay),
     ("small_files_cost_no_round_trip_each", transfers::small_files),
     ("a_cut_in_the_middle_loses_nothing", transfers::cut_in_the_middle),
     ("a_code_is_found_on_a_network_without_a_server_over_ipv4", lan::found_by_code_over_ipv4),

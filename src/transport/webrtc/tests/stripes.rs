@@ -35,7 +35,9 @@ async fn each_connection_carries_a_part_and_everything_arrives_before_the_end() 
     assert_eq!(next(&mut host).await, Incoming::Lost(Lost::ClosedByPeer));
     sending.await.unwrap();
     for plane in planes {
-        assert!(plane.most_in_flight() > 0, "a connection carried nothing");
+        let most = plane.most_in_flight();
+        assert!(most > 0, "a connection carried nothing");
+        assert!(most <= (1 << 20) + 64 * 1024, "{most} bytes waited for one of them");
     }
 }
 
@@ -53,6 +55,63 @@ async fn one_that_is_lost_takes_the_others_along() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn closing_waits_for_what_a_further_connection_has_to_deliver() {
+    let (mut guest, host) = open().await;
+    let (there, here, _) = dial(&loopback()).await;
+    let wire = Arc::clone(&here.sockets);
+    guest.join(there.into_channel().unwrap());
+    let _here = here.into_channel().unwrap();
+    // Nothing is acknowledged.
+    wire.faults.drop_dtls();
+    let sender = guest.sender();
+    for index in 0..16 {
+        sender.send_data(header(index), Bytes::from(vec![0; 60_000])).await.unwrap();
+    }
+    let closed = tokio::time::timeout(Duration::from_secs(1), guest.close()).await;
+    assert!(closed.is_err(), "it has left the rest behind");
+    drop(host);
+}
+
+/// Nothing but its data stays away: the path is alive, so that ICE never says that it is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_carries_nothing_any_more_while_others_do_counts_as_lost_within_seconds() {
+    let (mut guest, mut host) = open().await;
+    let (there, here, _) = dial(&loopback()).await;
+    let wire = Arc::clone(&there.sockets);
+    guest.join(there.into_channel().unwrap());
+    host.join(here.into_channel().unwrap());
+    wire.faults.drop_dtls();
+    let (sender, start) = (guest.sender(), Instant::now());
+    let sending = tokio::spawn(async move {
+        // More at once than one of them takes.
+        for index in 0..64 {
+            sender.send_data(header(index), Bytes::from(vec![0; 60_000])).await.unwrap();
+        }
+    });
+    let mut arrived = 0;
+    let lost = loop {
+        tokio::select! {
+            incoming = next(&mut host) => arrived += u32::from(matches!(incoming, Incoming::Data(_))),
+            incoming = next(&mut guest) => break incoming,
+        }
+    };
+    assert_eq!(lost, Incoming::Lost(Lost::Unreachable));
+    println!("lost after {:?}, {arrived} of 64 messages arrived", start.elapsed());
+    assert!(arrived > 0 && arrived < 64 && guest.broke_by_further());
+    sending.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn along_a_path_without_a_relay_a_further_one_asks_for_no_address_at_one() {
+    let (guest, _host) = open().await;
+    let recipe = guest.recipe().unwrap();
+    assert_eq!(recipe.config.path_policy, PathPolicy::DirectOnly);
+    assert_eq!(recipe.along(false).config.path_policy, PathPolicy::DirectOnly);
+    let relayed = Recipe { config: loopback(), granted: Vec::new() }.along(false);
+    assert_eq!(relayed.config.path_policy, PathPolicy::Any);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn they_end_with_the_first_one_which_has_the_last_word() {
     let (mut guest, mut host) = open().await;
     let (there, here) = open().await;
@@ -66,7 +125,7 @@ async fn they_end_with_the_first_one_which_has_the_last_word() {
     assert!(!guest.broke_by_further());
     guest.close().await;
     // Whichever side was first.
-    further.lost().await;
+    tokio::time::timeout(Duration::from_secs(20), further.lost()).await.expect("it has ended");
 }
 
 #[tokio::test(flavor = "multi_thread")]

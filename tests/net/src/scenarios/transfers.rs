@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use p2pshare_net::{Link, Process, SERVER, Triangle};
@@ -37,7 +37,9 @@ pub(super) fn over_several_connections() -> Result<()> {
     transfer.run(&["--no-quic", "--streams", "8"], |_| Ok(()))?;
     transfer.expect_plane("data_channel")?;
     // Each is described and opened over the lossy link while the file is on its way.
-    transfer.expect_several_connections()
+    let connections = transfer.connections()?;
+    ensure!(connections > 1, "it went over one connection");
+    Ok(())
 }
 
 pub(super) fn several_connections_cut_in_the_middle() -> Result<()> {
@@ -45,6 +47,36 @@ pub(super) fn several_connections_cut_in_the_middle() -> Result<()> {
     transfer.files(&[("film", 8 << 20)])?;
     transfer.run(&["--no-quic", "--streams", "4"], |receiver| transfer.cut(receiver))?;
     transfer.expect_plane("data_channel")
+}
+
+pub(super) fn one_of_several_connections_dies() -> Result<()> {
+    let transfer = Transfer::new(Link::new(100, 40.0, 0.0))?;
+    transfer.files(&[("film", 16 << 20)])?;
+    transfer.run(&["--no-quic", "--streams", "3", "--limit", "2MB"], |receiver| {
+        let first = until_connections(receiver, 3)?.context("the port of the first one")?;
+        transfer.silence(|port| port != first)?;
+        let silent = Instant::now();
+        let (_, lost) = receiver.event(LIMIT, "reconnecting")?;
+        println!("    counts as lost after {:.1} s", lost.saturating_duration_since(silent).as_secs_f64());
+        Ok(())
+    })?;
+    transfer.expect_plane("data_channel")?;
+    let connections = transfer.connections()?;
+    ensure!(connections == 1, "it goes on over {connections} connections");
+    Ok(())
+}
+
+pub(super) fn several_connections_through_a_relay() -> Result<()> {
+    let mut transfer = Transfer::new(Link::new(100, 40.0, 0.0))?;
+    transfer.serve = &["--relay", "--relay-allow", "10.77.0.0/24"];
+    transfer.files(&[("film", 16 << 20)])?;
+    // The relay gives each side two addresses; what goes beyond those comes to nothing.
+    transfer.run(&["--no-quic", "--relay", "--streams", "8", "--limit", "2MB"], |receiver| {
+        until_connections(receiver, 2)?;
+        // While the addresses of those that fall silent are still taken, another connection needs some.
+        transfer.silence(|_| true)?;
+        receiver.expect(LIMIT, |line| (connections_of(line)? == 1).then_some(())).map(|_| ())
+    })
 }
 
 pub(super) fn small_files() -> Result<()> {
@@ -65,6 +97,8 @@ pub(super) fn cut_in_the_middle() -> Result<()> {
 struct Transfer {
     triangle: Triangle,
     folder: PathBuf,
+    /// Options of the server.
+    serve: &'static [&'static str],
     path: std::cell::RefCell<Option<String>>,
 }
 
@@ -74,7 +108,7 @@ impl Transfer {
         for part in ["source", "copy"] {
             fs::create_dir_all(folder.join(part))?;
         }
-        Ok(Self { triangle: Triangle::new(link)?, folder, path: std::cell::RefCell::default() })
+        Ok(Self { triangle: Triangle::new(link)?, folder, serve: &[], path: std::cell::RefCell::default() })
     }
 
     /// Writes files of so many bytes that do not compress.
@@ -98,7 +132,8 @@ impl Transfer {
         let url = format!("http://{SERVER}:8765");
         let program = program()?;
         let mut serving = server.command(&program);
-        let mut serving = Process::start("serve", serving.args(["serve", "--listen", &format!("{SERVER}:8765")]))?;
+        serving.args(["serve", "--listen", &format!("{SERVER}:8765")]).args(self.serve);
+        let mut serving = Process::start("serve", &mut serving)?;
         serving.expect(LIMIT, |line| line.contains("8765").then_some(()))?;
         let both = |command: &mut std::process::Command| {
             command.args(["--json", "--server", &url]).args(options).env("P2PSHARE_CONFIG", "/dev/null");
@@ -138,12 +173,22 @@ impl Transfer {
         Ok(())
     }
 
-    /// Checks that it went over more than one connection in the end.
-    fn expect_several_connections(&self) -> Result<()> {
+    /// Has the receiver hear nothing more on those of its present ports that are meant.
+    fn silence(&self, is_meant: impl Fn(u16) -> bool) -> Result<()> {
+        let machine = &self.triangle.receiver;
+        let sockets = machine.command("cat").arg("/proc/net/udp").output().context("the receiver's sockets")?;
+        let mut rules = String::from("table inet silent {\nchain in { type filter hook input priority 0;\n");
+        let ports: Vec<_> = String::from_utf8_lossy(&sockets.stdout).lines().filter_map(port_of).collect();
+        for port in ports.into_iter().filter(|port| is_meant(*port)) {
+            rules += &format!("udp dport {port} drop\n");
+        }
+        machine.nft(&(rules + "}\n}\n"))
+    }
+
+    /// Over how many connections it went in the end.
+    fn connections(&self) -> Result<u64> {
         let path = self.path.borrow().clone().context("no path was told")?;
-        let event: serde_json::Value = serde_json::from_str(&path)?;
-        ensure!(event["connections"].as_u64() > Some(1), "it went over {} connections", event["connections"]);
-        Ok(())
+        connections_of(&path).context("the number of connections")
     }
 
     fn tell(&self, bytes: u64, took: Duration) {
@@ -169,6 +214,29 @@ impl Drop for Transfer {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// An event of this name.
+fn event(line: &str, name: &str) -> Option<serde_json::Value> {
+    serde_json::from_str(line).ok().filter(|event: &serde_json::Value| event["event"] == name)
+}
+
+/// Over how many connections a line says that it goes.
+fn connections_of(line: &str) -> Option<u64> {
+    event(line, "path")?["connections"].as_u64()
+}
+
+/// Waits until a transfer goes over so many connections; returns the local port of the first one, if that is told.
+fn until_connections(receiver: &mut Process, count: u64) -> Result<Option<u16>> {
+    let path = |line: &str| event(line, "path").filter(|_| connections_of(line) == Some(count));
+    let (path, _) = receiver.expect(LIMIT, path)?;
+    Ok(path["local"].as_str().and_then(|local| local.rsplit_once(':')?.1.parse().ok()))
+}
+
+/// The local port in a line of `/proc/net/udp`.
+fn port_of(line: &str) -> Option<u16> {
+    let (_, port) = line.split_whitespace().nth(1)?.rsplit_once(':')?;
+    u16::from_str_radix(port, 16).ok()
 }
 
 /// Compares every file below two folders; returns their bytes.
