@@ -240,7 +240,11 @@ impl Receiver {
     fn handle_data(&mut self, message: Bytes, now: Instant) -> Result<(), TransferError> {
         self.liveness.heard(now);
         let frame = DataFrame::decode(message).map_err(Violation::from)?;
-        if self.phase == Phase::Receiving { self.fetch.data(frame, now) } else { Err(Violation::Unrequested.into()) }
+        match self.phase {
+            // Of an entry that was given up some may be on its way when nothing else is missing.
+            Phase::Receiving | Phase::Settling | Phase::Closing => self.fetch.data(frame, now),
+            Phase::Greeting | Phase::Listening | Phase::Deciding | Phase::Finished => Err(Violation::Unrequested.into()),
+        }
     }
 
     /// Takes note of the end of a stream, with which its last chunk may turn out to be here.
