@@ -243,7 +243,9 @@ impl Receiver {
         match self.phase {
             // Of an entry that was given up some may be on its way when nothing else is missing.
             Phase::Receiving | Phase::Settling | Phase::Closing => self.fetch.data(frame, now),
-            Phase::Greeting | Phase::Listening | Phase::Deciding | Phase::Finished => Err(Violation::Unrequested.into()),
+            Phase::Greeting | Phase::Listening | Phase::Deciding | Phase::Finished => {
+                Err(Violation::Unrequested.into())
+            }
         }
     }
 

@@ -29,7 +29,7 @@ pub enum Streams {
     /// As many as help on the path in use.
     #[default]
     Auto,
-    /// So many, on any path.
+    /// So many, on any path; through a relay two at most.
     Exactly(NonZeroU8),
 }
 
@@ -171,13 +171,14 @@ impl Stripes {
         let wanted = match self.theirs.map(|theirs| self.ours.agree(theirs)) {
             Some(Some(count)) => count.get(),
             Some(None) if self.spare.look(look, self.connections) => {
-                let most = if look.is_relayed { STREAMS_RELAYED_MAX } else { STREAMS_AUTO_MAX };
-                (2 * self.connections).max(STREAMS_AUTO_FIRST).min(most)
+                (2 * self.connections).clamp(STREAMS_AUTO_FIRST, STREAMS_AUTO_MAX)
             }
             Some(None) | None => 1,
         };
+        // Of more that ask for addresses at once each side would get some for other ones.
+        let most = if look.is_relayed { STREAMS_RELAYED_MAX } else { STREAMS_MAX };
         let before = self.connections;
-        self.connections = before.max(wanted);
+        self.connections = before.max(wanted.min(most));
         let opened = before..=self.connections - 1;
         for n in opened.clone() {
             self.said[usize::from(n) - 1].is_offered = true;

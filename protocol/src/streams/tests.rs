@@ -97,6 +97,13 @@ fn nothing_of_one_channel_is_known_on_the_next() {
 }
 
 #[test]
+fn through_a_relay_there_are_two_whatever_a_person_says() {
+    let mut sender = stripes(Role::Sends);
+    assert_eq!(opened(&mut sender, Look { is_relayed: true, ..FAR }), [1]);
+    assert!(opened(&mut sender, Look { is_relayed: true, ..FAR }).is_empty());
+}
+
+#[test]
 fn what_each_connection_has_under_way_decides() {
     let mut sender = Stripes::new(Role::Sends, &announced(Streams::Auto));
     sender.greet(&announced(Streams::Auto));
