@@ -330,6 +330,10 @@ fn sink(error: &SinkError) -> Report {
         SinkError::Exists { .. } => "Choose what to do with --on-exists.",
         _ => "",
     };
+    if let SinkError::Full { needed: 0, .. } = error {
+        // How long a stream is nobody knows, and nothing is kept of it.
+        return Report::new(Exit::Disk, "the disk is full", "Free some space and run both commands again.");
+    }
     if let SinkError::Full { needed, free } = error {
         let (needed, free) = (format::bytes(*needed), format::bytes(*free));
         return Report::new(Exit::Disk, format!("the disk is full: {needed} are needed, {free} are free"), hint)

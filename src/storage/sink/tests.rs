@@ -167,6 +167,18 @@ fn a_stream_arrives_in_any_order_and_ends_with_its_short_chunk() {
 }
 
 #[test]
+fn nothing_is_left_of_a_stream_that_did_not_end() {
+    let mut fixture = Fixture::new(vec![file(&["s"], &[5; 10])]);
+    fixture.set_kind(0, EntryKind::Stream);
+    let mut sink = fixture.open(&SinkOptions::default()).unwrap().sink;
+    sink.submit(fixture.write_as_of_size(0, 0, CHUNK_BYTES));
+    harness::drain(&mut sink, 1);
+    assert_eq!(fixture.tree().len(), 1);
+    sink.close();
+    assert!(fixture.tree().is_empty(), "{:?}", fixture.tree());
+}
+
+#[test]
 fn a_stream_cannot_begin_far_from_its_start() {
     let mut fixture = Fixture::new(vec![file(&["s"], &[5; 10])]);
     fixture.set_kind(0, EntryKind::Stream);

@@ -30,6 +30,7 @@ pub(super) fn run(jobs: &mpsc::Receiver<SinkJob>, entries: Entries, missing_byte
         }
         writer.perform(job);
     }
+    writer.discard_streams();
     writer.committers.join();
 }
 
@@ -139,6 +140,13 @@ impl Writer<'_> {
             self.open.retain(|open| *open != id);
             super::part::remove(&self.shared.tree, item.identity.files());
         }
+    }
+
+    /// Deletes the parts of streams, which nobody can continue.
+    fn discard_streams(&mut self) {
+        let streams: Vec<_> =
+            self.entries.iter().filter(|(_, item)| item.kind == EntryKind::Stream).map(|(id, _)| *id).collect();
+        streams.into_iter().for_each(|id| self.discard(id));
     }
 
     fn commit_folder(&mut self, id: EntryId) -> Result<(), SinkError> {
