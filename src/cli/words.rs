@@ -105,6 +105,10 @@ pub(crate) fn done(
     is_sender: bool,
 ) -> String {
     let (verb, verified) = if is_sender { ("sent", "the receiver verified it") } else { ("received", "verified") };
+    let left_out = format::count(summary.skipped as usize, "entry", "entries");
+    if summary.entries == 0 && summary.skipped > 0 {
+        return format!("{}: {left_out} left out", format!("nothing was {verb} {who}").trim_end());
+    }
     let (mut size, files) = (format::bytes(summary.bytes), format::count(what.files, "file", "files"));
     if what.names.len() > summary.entries as usize {
         let all = format::count(what.names.len(), "entry", "entries");
@@ -120,7 +124,7 @@ pub(crate) fn done(
     let path = path.map_or_else(String::new, |(path, plane)| format!(", {}", describe_path(&path, plane)));
     let skipped = match summary.skipped {
         0 => String::new(),
-        skipped => format!("; {} left out", format::count(skipped as usize, "entry", "entries")),
+        _ => format!("; {left_out} left out"),
     };
     let what = &what.label;
     format!("{verb} {what} ({size}) {who}in {took}: {rate}{path}; {verified}{skipped}")
@@ -215,6 +219,14 @@ mod tests {
         assert!(line("photos", 9, 6, 9, 500).starts_with("received photos (6 files, 2.00 kB) in 0.5 s: "));
         assert!(line("6 files", 9, 6, 9, 500).starts_with("received 6 files (2.00 kB) in "));
         assert!(line("photos", 9, 6, 3, 500).starts_with("received photos (3 of 9 entries, 2.00 kB) in "));
+    }
+
+    #[test]
+    fn where_everything_was_left_out_nothing_was_sent() {
+        let what = What { label: "film".to_owned(), files: 1, names: vec![String::new()] };
+        let summary = Summary { skipped: 1, ..Summary::default() };
+        assert_eq!(done(&what, "to ann ", &summary, None, true), "nothing was sent to ann: 1 entry left out");
+        assert_eq!(done(&what, "", &summary, None, false), "nothing was received: 1 entry left out");
     }
 
     #[test]
