@@ -57,6 +57,8 @@ async fn what_is_large_waits_for_quic() {
     assert_eq!(receive_file(&mut host, 8 << 20, |_| {}).await, hash_of(8 << 20));
     sending.await.unwrap();
     assert_eq!(guest.plane().sending.lock().await.streams(), 8, "each block went by a stream of its own");
+    // Although the words of the control lane go by the data channel.
+    timeout(LONG, guest.plane().drained()).await.expect("each of them is said to have arrived");
 }
 
 #[tokio::test(flavor = "multi_thread")]
