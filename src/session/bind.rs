@@ -12,11 +12,31 @@ use tokio::time::timeout;
 
 use super::detour::Detour;
 use crate::error::Error;
-use crate::transport::{Channel, Found, Identity, Incoming};
+use crate::transport::{Channel, Dialing, Found, Identity, Incoming};
+
+/// How far this side is with its own MAC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Own {
+    /// It is to be said.
+    Due,
+    /// The transport says it before all else.
+    Said,
+}
+
+impl Own {
+    /// Has the MAC said as early as the transport can, which is a round trip before the connection is open.
+    ///
+    /// That may be before the peer has shown its certificate. Who has no keys learns nothing from a MAC, and can use it nowhere: it is taken from
+    /// who shows the certificate that was described, and from nobody else.
+    pub(super) fn say_early(dialing: &Dialing, keys: &SessionKeys) -> Self {
+        let is_said = dialing.identity_for_quic().is_some_and(|identity| dialing.say_first(frame(&identity, keys)));
+        if is_said { Self::Said } else { Self::Due }
+    }
+}
 
 /// Binds a channel to the pairing.
-pub(super) async fn bound(mut channel: Channel, keys: SessionKeys) -> Result<(Channel, SessionKeys), Error> {
-    match bind(&mut channel, &keys).await {
+pub(super) async fn bound(mut channel: Channel, keys: SessionKeys, own: Own) -> Result<(Channel, SessionKeys), Error> {
+    match bind(&mut channel, &keys, own).await {
         Ok(()) => Ok((channel, keys)),
         Err(error) => {
             channel.close().await;
@@ -30,15 +50,15 @@ pub(super) async fn bound(mut channel: Channel, keys: SessionKeys) -> Result<(Ch
 pub(super) async fn bound_unless_taken(
     channel: Channel,
     keys: SessionKeys,
-    mut detour: Detour,
-    found: Found,
+    own: Own,
+    (mut detour, found): (Detour, Found),
 ) -> Result<(Channel, SessionKeys), Error> {
     if keys.role() == Role::Guest || detour.is_none() {
-        return bound(channel, keys).await;
+        return bound(channel, keys, own).await;
     }
     let mut channel = channel;
     let other = tokio::select! {
-        result = bind(&mut channel, &keys) => match result {
+        result = bind(&mut channel, &keys, own) => match result {
             Ok(()) => return Ok((channel, keys)),
             Err(error) => {
                 channel.close().await;
@@ -48,7 +68,7 @@ pub(super) async fn bound_unless_taken(
         other = detour.taken() => other,
     };
     channel.close().await;
-    bound(other.found(found), keys).await
+    bound(other.found(found), keys, Own::Due).await
 }
 
 /// Exchanges the MACs over the certificates and names that were described.
@@ -56,22 +76,27 @@ pub(super) async fn bound_unless_taken(
 /// A message that reaches webrtc-rs 0.21 in one batch with the end of the SCTP handshake is dropped: the channel it is
 /// for is registered only after the batch. So the MAC is said until the peer's is heard, and once more then, when
 /// the peer's channel is known to be registered; the machines ignore what comes twice. (Between two command lines the transport has done that.)
-pub(super) async fn bind(channel: &mut Channel, keys: &SessionKeys) -> Result<(), Error> {
+pub(super) async fn bind(channel: &mut Channel, keys: &SessionKeys, own: Own) -> Result<(), Error> {
     let identity = channel.identity();
-    let connection = connection(&identity);
-    let frame = Bytes::from(Ctl::Bind { mac: Hash(keys.bind_mac(&connection)) }.encode());
+    let frame = frame(&identity, keys);
     let sender = channel.sender();
     let exchange = async {
         loop {
-            sender.send_ctl(frame.clone()).await.map_err(Error::Lost)?;
+            if own == Own::Due {
+                sender.send_ctl(frame.clone()).await.map_err(Error::Lost)?;
+            }
             if let Ok(theirs) = timeout(REPEAT_AFTER, first_frame(channel)).await {
                 return theirs;
             }
         }
     };
     let mac = timeout(BIND_MAX, exchange).await.map_err(|_| Error::BindMissing)??;
-    keys.verify_bind_mac(&connection, &mac.0).map_err(|_| Error::BindMismatch)?;
-    sender.send_ctl(frame).await.map_err(Error::Lost)
+    keys.verify_bind_mac(&connection(&identity), &mac.0).map_err(|_| Error::BindMismatch)?;
+    if own == Own::Due { sender.send_ctl(frame).await.map_err(Error::Lost) } else { Ok(()) }
+}
+
+fn frame(identity: &Identity, keys: &SessionKeys) -> Bytes {
+    Bytes::from(Ctl::Bind { mac: Hash(keys.bind_mac(&connection(identity))) }.encode())
 }
 
 /// Waits for the peer's first frame, which can be nothing else than its MAC.

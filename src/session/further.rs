@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::bind::bind;
+use super::bind::{Own, bind};
 use super::pair::{into_protocol, into_transport};
 use crate::error::Error;
 use crate::transport::{Candidate, Channel, DialEvent, Dialing, Recipe, TransportError};
@@ -105,7 +105,7 @@ impl Opening {
         let mut dialing = self.describe(offer, recipe).await?;
         while !self.step(&mut dialing).await? {}
         let mut channel = dialing.into_channel()?;
-        bind(&mut channel, keys).await?;
+        bind(&mut channel, keys, Own::Due).await?;
         while !is_answered && self.hears().await? != Stripe::Open {}
         Ok(channel)
     }

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 pub(super) use self::outputs::into_transport;
-use super::bind::{bound, bound_unless_taken};
+use super::bind::{Own, bound, bound_unless_taken};
 use super::context::Context;
 use super::detour::{Detour, DetourUse};
 use super::event::Stage;
@@ -35,6 +35,8 @@ pub(super) struct Pairing<'a> {
     context: &'a mut Context,
     /// Set once both sides are proven.
     keys: Option<SessionKeys>,
+    /// Whether this side's proof that the connection belongs to the pairing is on its way.
+    own: Own,
     /// Host: whether the server was told that the guest is proven, and gives it more time.
     is_reported: bool,
     /// Whether the connection opened; it may do so before this side knows that the peer is proven.
@@ -97,6 +99,7 @@ impl<'a> Pairing<'a> {
             mailbox,
             context,
             keys: None,
+            own: Own::Due,
             is_reported: false,
             is_open: false,
             failure: None,
@@ -150,15 +153,15 @@ impl<'a> Pairing<'a> {
             Ok(()) => self.until_open().await,
             Err(error) => Err(error),
         };
-        let Self { dialing, keys, taken, detour, .. } = self;
+        let Self { dialing, keys, own, taken, detour, .. } = self;
         let found = dialing.found();
         match (result, keys, taken) {
             (Ok(()), Some(keys), Some(channel)) => {
                 dialing.close().await;
-                bound(channel.found(found), keys).await
+                bound(channel.found(found), keys, Own::Due).await
             }
             (Ok(()), Some(keys), None) => {
-                bound_unless_taken(dialing.into_channel()?.found(found), keys, detour, found).await
+                bound_unless_taken(dialing.into_channel()?.found(found), keys, own, (detour, found)).await
             }
             (Ok(()), None, _) => Err(Error::BindMissing),
             (Err(error), keys, _) => {
@@ -175,6 +178,9 @@ impl<'a> Pairing<'a> {
                 && let Some(failure) = self.failure.take()
             {
                 return Err(failure.into());
+            }
+            if let Some(keys) = self.keys.as_ref().filter(|_| self.own == Own::Due) {
+                self.own = Own::say_early(&self.dialing, keys);
             }
             self.step().await?;
         }

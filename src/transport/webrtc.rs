@@ -19,6 +19,7 @@ mod turns;
 
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tracing::debug;
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidateInit, RTCSessionDescription};
@@ -253,6 +254,20 @@ impl Dialing {
             }
             Remote::Unknown(_) | Remote::Described(_) => debug!("ignoring a candidate beyond the limit"),
         }
+    }
+
+    /// The certificates and names that were described, once both sides have and may use QUIC: then something may be [said
+    /// first](Self::say_first).
+    pub fn identity_for_quic(&self) -> Option<Identity> {
+        let described = self.agreed.get().filter(|_| self.guard.plane().is_started())?;
+        Some(described.identity.clone())
+    }
+
+    /// Says a message on the control lane before all others. It leaves with the first packets of QUIC, which the peer may not have answered by
+    /// then: whoever has seen its handshake may read it. Returns whether it will be said, which it is only between two sides that may use
+    /// QUIC, and while the connection is not open.
+    pub fn say_first(&self, message: Bytes) -> bool {
+        self.guard.plane().say_first(message)
     }
 
     /// Waits for the next event. Cancel-safe.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use noq::{Connection, ConnectionError, Endpoint, TokioRuntime, VarInt};
+use noq::{Connection, ConnectionError, Endpoint, Incoming, SendStream, TokioRuntime, VarInt};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -14,7 +14,7 @@ use super::{
     Plane, Role,
     config::{self, Configs},
     credentials,
-    ctl::Source,
+    ctl::{Ctl, Source},
     handover::{self, Got},
     receive::Delivery,
     send::Writer,
@@ -46,11 +46,11 @@ impl Carrier {
             let Some(attempt) = Attempt::new(&route, self.role, &self.configs) else { return };
             let connected = tokio::select! {
                 _ = ending.wait() => None,
-                connected = attempt.connect(&route, self.role, &self.configs) => connected,
+                connected = attempt.connect(&route, self.role, &self.configs, &self.plane.ctl) => connected,
             };
-            if let Some(connection) = connected {
+            if let Some((connection, saying)) = connected {
                 debug!(remote = %route.remote, "QUIC is up");
-                self.carry(&connection, &route, &mut routes).await;
+                self.carry(&connection, saying, &route, &mut routes).await;
                 debug!(reason = ?connection.close_reason(), "QUIC is down");
                 // What was under way goes over the data channels, which are waited for where they are not open yet.
                 let _ = self.plane.lane.opened().await;
@@ -69,10 +69,14 @@ impl Carrier {
     }
 
     /// Carries data until the connection is lost or the route changes, and hands over to the data lane.
-    async fn carry(&mut self, connection: &Connection, route: &Route, routes: &mut watch::Receiver<Option<Route>>) {
-        let (Some(id), Ok(saying)) = (handover::connection_id(connection), connection.open_uni().await) else {
-            return;
-        };
+    async fn carry(
+        &mut self,
+        connection: &Connection,
+        saying: SendStream,
+        route: &Route,
+        routes: &mut watch::Receiver<Option<Route>>,
+    ) {
+        let Some(id) = handover::connection_id(connection) else { return };
         let plane = Arc::clone(&self.plane);
         let unconfirmed = Arc::new(Unconfirmed::default());
         let (words, to_be_said) = mpsc::unbounded_channel();
@@ -145,22 +149,21 @@ impl Attempt {
         Some(Self { endpoint, attachment })
     }
 
-    async fn connect(&self, route: &Route, role: Role, configs: &Configs) -> Option<Connection> {
+    /// Connects; also returns the stream for words.
+    async fn connect(&self, route: &Route, role: Role, configs: &Configs, ctl: &Ctl) -> Option<Opened> {
         let connecting = async {
             match role {
                 Role::Client => {
                     let connecting = self.endpoint.connect_with(configs.client(route), route.remote, credentials::NAME);
-                    match connecting {
-                        Ok(connecting) => {
-                            connecting.await.inspect_err(|error| debug!(%error, "no QUIC connection")).ok()
-                        }
-                        Err(error) => {
-                            debug!(%error, "no QUIC connection");
-                            None
-                        }
-                    }
+                    let connecting = connecting.inspect_err(|error| debug!(%error, "no QUIC connection")).ok()?;
+                    let opened = async {
+                        let connection = connecting.await?;
+                        let saying = connection.open_uni().await?;
+                        Ok::<_, ConnectionError>((connection, saying))
+                    };
+                    opened.await.inspect_err(|error| debug!(%error, "no QUIC connection")).ok()
                 }
-                Role::Server => accept(&self.endpoint).await,
+                Role::Server => accept(&self.endpoint, ctl).await,
             }
         };
         let limit = match role {
@@ -178,14 +181,36 @@ impl Attempt {
     }
 }
 
+/// A connection, and the stream for this side's words.
+type Opened = (Connection, SendStream);
+
 /// Waits for a client that proves to be the peer.
-async fn accept(endpoint: &Endpoint) -> Option<Connection> {
+async fn accept(endpoint: &Endpoint, ctl: &Ctl) -> Option<Opened> {
     loop {
-        match endpoint.accept().await?.await {
-            Ok(connection) => return Some(connection),
+        match welcome(endpoint.accept().await?, ctl).await {
+            Ok(opened) => return Some(opened),
             Err(error) => debug!(%error, "a QUIC client is refused"),
         }
     }
+}
+
+/// Takes a client in, and tells it what is to be said first before it has proven to be the peer: that says nothing to anybody else, and the
+/// peer has it a round trip earlier.
+async fn welcome(incoming: Incoming, ctl: &Ctl) -> Result<Opened, ConnectionError> {
+    let (connection, _) = match incoming.accept()?.into_0rtt() {
+        Ok(early) => early,
+        // A server can always speak early.
+        Err(connecting) => {
+            let connection = connecting.await?;
+            let saying = connection.open_uni().await?;
+            return Ok((connection, saying));
+        }
+    };
+    let mut saying = connection.open_uni().await?;
+    // Fails when the connection is lost, which is looked at next.
+    let _ = saying.write_chunk(words::encoded(ctl.first_words())).await;
+    connection.handshake_confirmed().await?;
+    Ok((connection, saying))
 }
 
 /// Waits until there is a route; `None` when there will be none.

@@ -49,7 +49,7 @@ enum Way {
 
 struct Sending {
     way: Way,
-    /// What QUIC was given and the peer has not heard, oldest first.
+    /// What is to be said first, and what QUIC was given and the peer has not heard, oldest first.
     kept: VecDeque<Bytes>,
     kept_bytes: usize,
     /// The number of the first of them.
@@ -125,19 +125,33 @@ impl Ctl {
         self.lane.send(BytesMut::from(&message[..])).await
     }
 
+    /// Keeps a message that leaves with the first packets of whatever carries the lane; returns whether it is not too late for that.
+    pub(super) fn say_first(&self, message: Bytes) -> bool {
+        let mut sending = self.sending();
+        let is_first = matches!(sending.way, Way::Awaited) && sending.first == 0 && sending.kept.is_empty();
+        if is_first {
+            sending.keep(message);
+        }
+        is_first
+    }
+
+    /// What a QUIC connection may say before it is in use. It may come to nothing; what carries the lane repeats it then.
+    pub(super) fn first_words(&self) -> Vec<Word> {
+        let mut sending = self.sending();
+        if matches!(sending.way, Way::DataChannel) { Vec::new() } else { sending.first_words() }
+    }
+
     /// Sends over this QUIC connection from now on, unless the data channel was first.
     pub(super) fn use_quic(&self, words: mpsc::UnboundedSender<Word>) {
         let mut sending = self.sending();
         if matches!(sending.way, Way::DataChannel) {
             return;
         }
-        // These fail when the connection is lost, which will be told.
-        let _ = words.send(Word::From(sending.first));
-        for message in &sending.kept {
-            let _ = words.send(Word::Ctl(message.clone()));
+        for word in sending.first_words() {
+            // Fails when the connection is lost, which will be told.
+            let _ = words.send(word);
         }
         sending.way = Way::Quic(words);
-        sending.is_to_be_told = true;
         drop(sending);
         self.changed.notify_waiters();
     }
@@ -319,6 +333,12 @@ impl Ctl {
 }
 
 impl Sending {
+    /// With which message this side goes on over QUIC, and what the peer has not heard.
+    fn first_words(&mut self) -> Vec<Word> {
+        self.is_to_be_told = true;
+        std::iter::once(Word::From(self.first)).chain(self.kept.iter().cloned().map(Word::Ctl)).collect()
+    }
+
     fn keep(&mut self, message: Bytes) {
         self.kept_bytes += message.len();
         self.kept.push_back(message);

@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use tokio::time::{Instant, timeout};
 
 use self::pair::{
-    Way, connect, connect_by, faults, hash_of, hash_of_part, loopback, meet, next, receive_file, receive_part,
+    Way, connect, connect_by, faults, hash_of, hash_of_part, loopback, meet, next, prepare, receive_file, receive_part,
     send_file, up,
 };
 use super::*;
@@ -164,6 +164,27 @@ async fn another_certificate_than_the_announced_one_is_refused_by_either_side() 
         if forge_guest {
             assert_eq!(host.data_plane(), DataPlane::DataChannel);
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_first_comes_first_and_once_whatever_carries_it() {
+    let forged = [true, false].map(|is_guest| Way::Forged { is_guest });
+    for way in [Way::Any, Way::QuicOnly, Way::DataChannel].into_iter().chain(forged) {
+        let (mut host, mut guest) = prepare(&loopback(), way).await;
+        for (side, name) in [(&mut host, "host"), (&mut guest, "guest")] {
+            assert!(side.say_first(Bytes::from(name)), "{way:?}");
+            assert!(!side.say_first(Bytes::from("again")), "{way:?}");
+        }
+        let (mut guest, mut host) = meet(guest, host, |_| true).await;
+        let (from_guest, from_host) = (guest.sender(), host.sender());
+        for (from, to, name) in [(from_guest, &mut host, "guest"), (from_host, &mut guest, "host")] {
+            from.send_ctl(Bytes::from_static(b"second")).await.unwrap();
+            assert_eq!(next(to).await, Incoming::Ctl(Bytes::from(name)), "{way:?}");
+            assert_eq!(next(to).await, Incoming::Ctl(Bytes::from_static(b"second")), "{way:?}");
+        }
+        guest.close().await;
+        assert_eq!(next(&mut host).await, Incoming::Lost(Lost::ClosedByPeer), "{way:?}");
     }
 }
 

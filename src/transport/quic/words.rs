@@ -67,6 +67,13 @@ impl Deliveries {
     }
 }
 
+/// Words in one piece.
+pub(super) fn encoded(words: impl IntoIterator<Item = Word>) -> Bytes {
+    let mut bytes = BytesMut::new();
+    words.into_iter().for_each(|word| word.encode(&mut bytes));
+    bytes.freeze()
+}
+
 /// Says words, until nobody has any more or the connection is lost. How much was heard is said when there is time for it, the latest
 /// number only.
 pub(super) async fn say(
@@ -89,9 +96,7 @@ pub(super) async fn say(
             },
         }
         batch.extend(streams.drain(..).map(Word::Delivered));
-        let mut bytes = BytesMut::new();
-        batch.drain(..).for_each(|word| word.encode(&mut bytes));
-        if stream.write_chunk(bytes.freeze()).await.is_err() {
+        if stream.write_chunk(encoded(batch.drain(..))).await.is_err() {
             return;
         }
     }

@@ -45,6 +45,12 @@ pub(super) async fn connect_by(
     wanted: impl Fn(&str) -> bool,
     way: Way,
 ) -> (Channel, Channel) {
+    let (host, guest) = prepare(config, way).await;
+    meet(guest, host, wanted).await
+}
+
+/// Two sides that have described themselves to each other.
+pub(super) async fn prepare(config: &TransportConfig, way: Way) -> (Dialing, Dialing) {
     let mut host = Dialing::prepare(config).await.unwrap();
     let (mut guest, mut offer) = Dialing::offer(config).await.unwrap();
     match way {
@@ -60,7 +66,7 @@ pub(super) async fn connect_by(
         forge(&mut answer);
     }
     guest.accept_answer(&answer).await.unwrap();
-    meet(guest, host, wanted).await
+    (host, guest)
 }
 
 /// Changes the hash of the certificate in a description.
