@@ -11,6 +11,8 @@ import type { Channel, ChannelHandler, Path, Recipe } from "./channel.ts";
 export class Bundle {
   readonly #first: Channel;
   readonly #further: Channel[] = [];
+  /** Whose turn it is to send. */
+  #turn = 0;
   #handler: ChannelHandler | undefined;
   #broke = false;
   #isOver = false;
@@ -31,8 +33,9 @@ export class Bundle {
     return this.#first.hasRoom || this.#further.some(({ isOpen, hasRoom }) => isOpen && hasRoom);
   }
 
+  /** Whether file data waits to be sent. */
   get isBusy(): boolean {
-    return this.#first.waiting > 0;
+    return this.#first.waiting > 0 || this.#further.some(({ waiting }) => waiting > 0);
   }
 
   get payloadBytes(): number {
@@ -98,8 +101,15 @@ export class Bundle {
   }
 
   sendData(message: Bytes): void {
-    let least = this.#first;
-    for (const other of this.#further) if (other.isOpen && other.waiting < least.waiting) least = other;
+    if (this.#further.length === 0) {
+      this.#first.sendData(message);
+      return;
+    }
+    const all = [this.#first, ...this.#further];
+    // What has left and is not acknowledged does not show: where as much waits in several, they take turns.
+    const open = [...all.slice(this.#turn), ...all.slice(0, this.#turn)].filter(({ isOpen }) => isOpen);
+    const least = open.reduce((one, other) => (other.waiting < one.waiting ? other : one), open[0] ?? this.#first);
+    this.#turn = all.indexOf(least) + 1;
     least.sendData(message);
   }
 

@@ -13,6 +13,7 @@ import { Ledger } from "./ledger.ts";
 import { HASHES_PER_FRAME_MAX, STALL_MAX } from "./limits.ts";
 import { Liveness } from "./liveness.ts";
 import type { Offer } from "./offer.ts";
+import { isOfStripe, Stripes, type Look, type Stripe } from "./streams.ts";
 import { broken, TransferError } from "./transfer_error.ts";
 
 export type SenderInput =
@@ -23,6 +24,10 @@ export type SenderInput =
   | { readonly t: "unread"; readonly id: ChunkId; readonly reason: SkipReason }
   /** This side's person pauses or goes on. Nothing is said of it: nothing is served meanwhile. */
   | { readonly t: "pause"; readonly paused: boolean }
+  /** What is seen of the path, about once a second. */
+  | { readonly t: "path"; readonly look: Look }
+  /** A further connection broke and took the channel along: there is to be only one from here on. */
+  | { readonly t: "broken" }
   /** A new channel to the same peer replaces one that was lost. */
   | { readonly t: "reconnected" }
   | { readonly t: "stop"; readonly code: AbortCode }
@@ -32,6 +37,10 @@ export type SenderOutput =
   | { readonly t: "send"; readonly bytes: Bytes }
   /** Read a chunk and hash it. */
   | { readonly t: "read"; readonly id: ChunkId }
+  /** Open a further connection for file data, and offer it to the peer. */
+  | { readonly t: "connect"; readonly n: number }
+  /** The peer said this of one. */
+  | { readonly t: "stripe"; readonly n: number; readonly said: Stripe }
   | { readonly t: "report"; readonly event: SenderEvent }
   /** Both sides agree that everything was moved; close the channel once it is drained. */
   | { readonly t: "finish" }
@@ -59,7 +68,8 @@ export class Sender {
   /** Hashes that are to be sent with the next control frame. */
   #hashes: ChunkHash[] = [];
   readonly #outputs: SenderOutput[] = [];
-  readonly #hello: Hello;
+  #hello: Hello;
+  readonly #stripes: Stripes;
   #liveness: Liveness;
   /** When the receiver last asked for something or confirmed something. */
   #moved: number;
@@ -76,6 +86,7 @@ export class Sender {
     this.#liveness = new Liveness(now);
     this.#moved = now;
     this.#hello = { ...hello, role: "sends" };
+    this.#stripes = new Stripes(this.#hello);
     this.#introduce(now);
   }
 
@@ -150,6 +161,12 @@ export class Sender {
         this.#pausedHere = input.paused;
         this.#moved = now;
         break;
+      case "path":
+        for (const n of this.#stripes.look(input.look)) this.#outputs.push({ t: "connect", n });
+        break;
+      case "broken":
+        this.#hello = this.#stripes.refuse(this.#hello);
+        break;
       case "reconnected":
         this.#reconnect(now);
         break;
@@ -169,11 +186,12 @@ export class Sender {
     if (frame.t === "abort") throw new TransferError({ t: "aborted", code: frame.code });
     // The driver has checked the first `bind`; more of them say nothing new.
     if (frame.t === "ping" || frame.t === "bind") return;
-    if (phase === "greeting" && frame.t === "hello") this.#greet(frame);
+    if (isOfStripe(frame)) this.#outputs.push({ t: "stripe", ...this.#stripes.hear(frame) });
+    else if (phase === "greeting" && frame.t === "hello") this.#greet(frame);
     else if (phase === "offered" && frame.t === "accept") this.#accept(frame.select, frame.last, now);
     else if (phase === "offered" && frame.t === "decline") throw new TransferError({ t: "declined", reason: frame.reason });
     // Said before the last connection was lost, and heard then.
-    else if (phase === "serving" && this.#isReconnected && frame.t === "hello") this.#report({ t: "peer", hello: frame });
+    else if (phase === "serving" && this.#isReconnected && frame.t === "hello") this.#meet(frame);
     else if (phase === "serving" && this.#isReconnected && frame.t === "accept") return;
     else if (phase === "serving") this.#serve(frame, now);
     else throw broken(`\`${frame.t}\` is not allowed at this point`);
@@ -227,6 +245,7 @@ export class Sender {
   /** Starts over on a new channel: what was not taken is offered again, what was taken is served as asked for anew. */
   #reconnect(now: number): void {
     this.#isReconnected = true;
+    this.#stripes.reset();
     this.#liveness = new Liveness(now);
     this.#moved = now;
     this.#outputs.splice(0, Infinity, ...this.#outputs.filter(({ t }) => t === "report"));
@@ -245,8 +264,13 @@ export class Sender {
   #greet(hello: Hello): void {
     if (hello.v !== 1) throw new TransferError({ t: "version", theirs: hello.v });
     if (hello.role === "sends") throw new TransferError({ t: "same_role", role: "sends" });
-    this.#report({ t: "peer", hello });
+    this.#meet(hello);
     this.#phase = "offered";
+  }
+
+  #meet(hello: Hello): void {
+    this.#stripes.greet(hello);
+    this.#report({ t: "peer", hello });
   }
 
   #accept(runs: readonly Run[] | undefined, last: boolean, now: number): void {

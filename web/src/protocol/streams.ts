@@ -17,7 +17,7 @@ import {
 import { parseSdp, type Candidate, type Sdp, type SdpKind } from "./sdp.ts";
 import { broken, type TransferError } from "./transfer_error.ts";
 
-/** How many connections a side wants file data to go over: as many as help on the path in use, or so many on any path. */
+/** How many connections a side wants file data to go over: as many as help on the path in use, or so many on any path, through a relay two at most. */
 export type Streams = "auto" | number;
 
 /** The feature of who can do this, and wants more than one. */
@@ -120,7 +120,9 @@ export class Stripes {
   /** Says which further connections the sender is to open, once the peer has greeted. */
   look(look: Look): number[] {
     const before = this.#connections;
-    this.#connections = Math.max(before, this.#wanted(look));
+    // Of more that ask a relay for addresses at once each side would get some for other ones.
+    const most = look.isRelayed ? STREAMS_RELAYED_MAX : STREAMS_MAX;
+    this.#connections = Math.max(before, Math.min(this.#wanted(look), most));
     const opened = Array.from({ length: this.#connections - before }, (_, i) => before + i);
     for (const n of opened) this.#saidOf(n).isOffered = true;
     return opened;
@@ -131,8 +133,7 @@ export class Stripes {
     const agreed = agreedStreams(this.#ours, this.#theirs);
     if (agreed !== undefined) return agreed;
     if (!this.#spare.look(look, this.#connections)) return 1;
-    const most = look.isRelayed ? STREAMS_RELAYED_MAX : STREAMS_AUTO_MAX;
-    return Math.min(Math.max(2 * this.#connections, STREAMS_AUTO_FIRST), most);
+    return Math.min(Math.max(2 * this.#connections, STREAMS_AUTO_FIRST), STREAMS_AUTO_MAX);
   }
 
   /** Checks what the peer says; returns the number of the connection and what is said of it. Throws. */

@@ -8,7 +8,7 @@ import type { Paired } from "../net/pair.ts";
 import type { Bytes } from "../protocol/bytes.ts";
 import { encodeCtl } from "../protocol/ctl.ts";
 import type { SessionKeys } from "../protocol/keys.ts";
-import { stripeFrame, type Stripe } from "../protocol/streams.ts";
+import { stripeFrame, type Look, type Stripe } from "../protocol/streams.ts";
 import { Search, type Goal } from "./search.ts";
 
 /** What happens on a line. */
@@ -21,6 +21,8 @@ export interface LineHandler extends Pick<ChannelHandler, "ctl" | "data" | "drai
   lost(): void;
   /** The path in use, again and again. */
   path?(path: Path): void;
+  /** What decides about further connections, about as often, where those could be of use. */
+  look?(look: Look): void;
 }
 
 export class Line {
@@ -40,6 +42,9 @@ export class Line {
   #isLost = false;
   #isOver = false;
   #path: Path | undefined;
+  /** The bytes of file data that were sent, and how many of them when at the last look. */
+  #sent = 0;
+  #seen = { sent: 0, at: performance.now() };
   #looks: ReturnType<typeof setInterval> | undefined;
   #giveUp: ReturnType<typeof setTimeout> | undefined;
 
@@ -85,7 +90,19 @@ export class Line {
   }
 
   sendData(message: Bytes): void {
-    if (!this.#isLost) this.#channel.sendData(message);
+    if (this.#isLost) return;
+    this.#sent += message.length;
+    this.#channel.sendData(message);
+  }
+
+  /** Has the path looked at soon: something about it has changed. */
+  hurry(): void {
+    void this.#look();
+  }
+
+  /** Opens a further connection beside the channel. */
+  connect(n: number): void {
+    this.#opener()?.open(n);
   }
 
   /** Takes in what the peer says of a further connection. */
@@ -180,6 +197,15 @@ export class Line {
     this.#path = path;
     this.#lookFor(this.#wish());
     this.#handler?.path?.(path);
+    const look = this.#lookAtSpare(path);
+    if (channel.recipe) this.#handler?.look?.(look);
+  }
+
+  #lookAtSpare({ roundTrip, kind }: Path): Look {
+    const { sent, at } = this.#seen;
+    this.#seen = { sent: this.#sent, at: performance.now() };
+    const rate = (1000 * (this.#sent - sent)) / Math.max(1, this.#seen.at - at);
+    return { roundTrip, isBusy: this.#channel.isBusy, rate, isRelayed: kind === "relay" };
   }
 
   /** What sort of connection would be better than the present one, if any. */

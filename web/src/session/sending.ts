@@ -47,7 +47,13 @@ export class Sending {
       data: () => this.#feed({ t: "data" }),
       drained: () => this.#carryOut(),
       disturbed: (isDisturbed) => this.#handler.disturbed(isDisturbed),
-      replaced: () => this.#feed({ t: "reconnected" }),
+      replaced: (isBroken) => {
+        // Nothing is carried out in between: what was asked for before is of the channel that is lost.
+        if (isBroken) this.#machine.handleInput({ t: "broken" }, performance.now());
+        this.#feed({ t: "reconnected" });
+      },
+      spread: () => this.#carryOut(),
+      look: (look) => this.#feed({ t: "path", look }),
       lost: () => this.#fail(new Failure({ t: "lost" })),
       path: (path) => this.#handler.path?.(path),
     });
@@ -107,7 +113,15 @@ export class Sending {
       case "read":
         void this.#read(output.id);
         break;
+      case "connect":
+        this.#line.connect(output.n);
+        break;
+      case "stripe":
+        this.#line.hear(output.n, output.said);
+        break;
       case "report":
+        // It decides about further connections.
+        if (output.event.t === "peer") this.#line.hurry();
         this.#handler.event(output.event);
         break;
       case "finish":

@@ -42,7 +42,8 @@ export function pace(progress: Progress): string {
 export function badge({ path }: Progress): Child {
   if (!path) return h("p", { class: "badge-line" });
   const trip = path.roundTrip === undefined ? "" : ` · ${words.roundTrip(Math.max(1, Math.round(path.roundTrip)))}`;
-  return h("p", { class: "badge-line" }, h("span", { class: `badge ${path.kind}` }, words.paths[path.kind]), h("span", { class: "quiet small" }, trip));
+  const several = path.connections > 1 ? ` · ${words.connections(path.connections)}` : "";
+  return h("p", { class: "badge-line" }, h("span", { class: `badge ${path.kind}` }, words.paths[path.kind]), h("span", { class: "quiet small" }, trip + several));
 }
 
 function isEndless(progress: Progress): boolean {

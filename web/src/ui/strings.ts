@@ -98,6 +98,7 @@ export const words = {
   files: (done: number, total: number) => `${done} of ${total} files`,
   paths: { lan: "Direct, local network", direct: "Direct", relay: "Relayed", websocket: "Relayed by the server" },
   roundTrip: (ms: number) => `${ms} ms`,
+  connections: (count: number) => `${count} connections`,
   reconnecting: "Reconnecting… nothing is lost",
   paused: "Paused",
   saving: "Saving…",

@@ -153,6 +153,9 @@ export class Link {
           }
           break;
         }
+        case "connect":
+        case "stripe":
+          break;
         case "report":
           this.senderEvents.push(output.event);
           break;

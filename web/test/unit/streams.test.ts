@@ -4,7 +4,9 @@ import { describe, expect, test } from "vitest";
 
 import { decodeCtl, encodeCtl, type Ctl, type Hello } from "../../src/protocol/ctl.ts";
 import { STREAMS_MAX, TRICKLED_CANDIDATES_MAX } from "../../src/protocol/limits.ts";
+import { Offer } from "../../src/protocol/offer.ts";
 import { Receiver } from "../../src/protocol/receiver.ts";
+import { Sender } from "../../src/protocol/sender.ts";
 import { agreedStreams, isOfStripe, stripeFrame, Stripes, streamsOf, type Look, type Streams } from "../../src/protocol/streams.ts";
 import { TransferError } from "../../src/protocol/transfer_error.ts";
 
@@ -54,7 +56,10 @@ test.each<[string, number[], boolean, number, number[]]>([
   expect(opened.filter((count) => count > 0)).toEqual(expected);
 });
 
-test("through a relay there are two", () => {
+test("through a relay there are two, whatever a person says", () => {
+  const told = new Stripes(announced("sends", "auto"));
+  told.greet(announced("receives", 8));
+  expect([told.look({ ...FAR, isRelayed: true }), told.look({ ...FAR, isRelayed: true })]).toEqual([[1], []]);
   const stripes = new Stripes(announced("sends", "auto"));
   stripes.greet(announced("receives", "auto"));
   const opened = times(100, 80).map((roundTrip) => stripes.look({ roundTrip, isBusy: true, rate: SLOW, isRelayed: true }).length);
@@ -174,20 +179,72 @@ describe("a receiver", () => {
   });
 });
 
-function tell(receiver: Receiver, frame: Ctl): void {
-  receiver.handleInput({ t: "ctl", bytes: encodeCtl(frame) }, 0);
+describe("a sender", () => {
+  const greeted = (theirs: Streams): Sender => {
+    const offer = new Offer();
+    offer.extend([{ path: ["a"], kind: "file", size: 10 }]);
+    const sender = new Sender(offer, { v: 1, name: "", agent: "", features: ["streams"] }, 65_536, 0);
+    tell(sender, { t: "hello", ...announced("receives", theirs) });
+    return sender;
+  };
+
+  test("opens what both agree on when it looks at the path, and hands on what is said", () => {
+    const sender = greeted(3);
+    expect(opens(sender)).toEqual([1, 2]);
+    tell(sender, answer(2));
+    tell(sender, { t: "pc_open", n: 2 });
+    expect(outputs(sender)).toEqual(["stripe", "stripe"]);
+    expect(opens(sender)).toEqual([]);
+    expect(() => tell(sender, { t: "pc_open", n: 2 })).toThrow(TransferError);
+    expect(() => tell(greeted(3), offer(1))).toThrow(TransferError);
+    expect(() => tell(greeted("auto"), answer(1))).toThrow(TransferError);
+  });
+
+  test("opens none after one broke, and says so", () => {
+    const sender = greeted(3);
+    expect(opens(sender)).toEqual([1, 2]);
+    sender.handleInput({ t: "broken" }, 0);
+    sender.handleInput({ t: "reconnected" }, 0);
+    expect(greetings(sender).map((greeting) => greeting.features)).toEqual([[]]);
+    tell(sender, { t: "hello", ...announced("receives", 3) });
+    expect(opens(sender)).toEqual([]);
+  });
+
+  test("waits for the greeting on another channel, in the middle of a transfer too", () => {
+    const sender = greeted(3);
+    tell(sender, { t: "accept", last: true });
+    sender.handleInput({ t: "reconnected" }, 0);
+    expect(opens(sender)).toEqual([]);
+    tell(sender, { t: "hello", ...announced("receives", 2) });
+    expect(opens(sender)).toEqual([1]);
+  });
+});
+
+type Machine = Pick<Receiver | Sender, "pollOutput"> & { handleInput(input: { t: "ctl"; bytes: Uint8Array }, now: number): void };
+
+/** What a sender opens when it looks at the path. */
+function opens(sender: Sender): number[] {
+  outputs(sender);
+  sender.handleInput({ t: "path", look: FAR }, 0);
+  const all: number[] = [];
+  for (let output = sender.pollOutput(0); output.t !== "wait"; output = sender.pollOutput(0)) if (output.t === "connect") all.push(output.n);
+  return all;
 }
 
-function outputs(receiver: Receiver): string[] {
+function tell(machine: Machine, frame: Ctl): void {
+  machine.handleInput({ t: "ctl", bytes: encodeCtl(frame) }, 0);
+}
+
+function outputs(machine: Machine): string[] {
   const all: string[] = [];
-  for (let output = receiver.pollOutput(0); output.t !== "wait"; output = receiver.pollOutput(0)) all.push(output.t);
+  for (let output = machine.pollOutput(0); output.t !== "wait"; output = machine.pollOutput(0)) all.push(output.t);
   return all;
 }
 
 /** What it says of itself, of all that it has to say. */
-function greetings(receiver: Receiver): Hello[] {
+function greetings(machine: Machine): Hello[] {
   const all: Hello[] = [];
-  for (let output = receiver.pollOutput(0); output.t !== "wait"; output = receiver.pollOutput(0)) {
+  for (let output = machine.pollOutput(0); output.t !== "wait"; output = machine.pollOutput(0)) {
     const frame = output.t === "send" ? decodeCtl(output.bytes) : undefined;
     if (frame?.t === "hello") all.push(frame);
   }

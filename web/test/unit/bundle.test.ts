@@ -1,0 +1,148 @@
+// Several connections that share the data of one.
+
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+
+import { Bundle } from "../../src/net/bundle.ts";
+import type { Channel, ChannelHandler } from "../../src/net/channel.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+test("each frame goes to the connection with the least that waits, and none to one that is closed", () => {
+  const { bundle, first, further } = bundled(2);
+  const sent = [first, ...further].map((channel) => channel.data);
+  for (let i = 0; i < 30; i++) bundle.sendData(new Uint8Array(10));
+  expect(sent.map((frames) => frames.length)).toEqual([10, 10, 10]);
+  first.waiting = 0;
+  bundle.sendData(new Uint8Array(10));
+  expect(first.data.length).toBe(11);
+  further[0]!.waiting = 0;
+  further[0]!.isOpen = false;
+  bundle.sendData(new Uint8Array(10));
+  expect(sent.map((frames) => frames.length)).toEqual([12, 10, 10]);
+});
+
+test("where nothing waits in any of them they take turns", () => {
+  const { bundle, first, further } = bundled(2);
+  for (let i = 0; i < 10; i++) {
+    bundle.sendData(new Uint8Array(10));
+    for (const channel of [first, ...further]) channel.waiting = 0;
+  }
+  expect([first, ...further].map(({ data }) => data.length)).toEqual([4, 3, 3]);
+});
+
+test("there is room as long as one of them has some", () => {
+  const { bundle, first, further } = bundled(1);
+  first.hasRoom = false;
+  expect(bundle.hasRoom).toBe(true);
+  further[0]!.isOpen = false;
+  expect(bundle.hasRoom).toBe(false);
+});
+
+test("only data is taken from a further connection", () => {
+  const { heard, first, further } = bundled(1);
+  further[0]!.handler?.ctl(Uint8Array.of(1));
+  further[0]!.handler?.disturbed(true);
+  further[0]!.handler?.data(new ArrayBuffer(3));
+  further[0]!.handler?.drained();
+  first.handler?.ctl(Uint8Array.of(2));
+  expect(heard).toEqual(["data 3", "drained", "ctl 2"]);
+});
+
+test("one that is lost takes the others along", () => {
+  const { bundle, heard, first, further } = bundled(2);
+  further[1]!.handler?.lost();
+  expect(heard).toEqual([]);
+  vi.runAllTimers();
+  expect(heard).toEqual(["lost"]);
+  expect([bundle.broke, bundle.isOpen]).toEqual([true, false]);
+  expect([first, ...further].every(({ isOpen }) => !isOpen)).toBe(true);
+});
+
+test("one that stands still takes the others along, unless the first one does as well", () => {
+  const both = bundled(1);
+  both.first.handler?.disturbed(true);
+  both.further[0]!.handler?.disturbed(true);
+  vi.runAllTimers();
+  expect(both.heard).toEqual(["disturbed"]);
+  const back = bundled(1);
+  back.further[0]!.handler?.disturbed(true);
+  vi.advanceTimersByTime(4_000);
+  back.further[0]!.handler?.disturbed(false);
+  vi.runAllTimers();
+  expect(back.heard).toEqual([]);
+  const alone = bundled(1);
+  alone.further[0]!.handler?.disturbed(true);
+  vi.runAllTimers();
+  expect([alone.heard, alone.bundle.broke]).toEqual([["lost"], true]);
+});
+
+test("they end with the first one, which has the last word", () => {
+  const { bundle, heard, first, further } = bundled(1);
+  further[0]!.handler?.lost();
+  vi.advanceTimersByTime(500);
+  first.handler?.ctl(Uint8Array.of(7));
+  first.handler?.lost();
+  vi.runAllTimers();
+  expect(heard).toEqual(["ctl 7", "lost"]);
+  expect(bundle.broke).toBe(false);
+  expect(further[0]!.isOpen).toBe(false);
+});
+
+test("closed here, all are closed, and nothing is told of that", () => {
+  const { bundle, heard, first, further } = bundled(2);
+  further[0]!.handler?.lost();
+  bundle.close();
+  vi.runAllTimers();
+  expect(heard).toEqual([]);
+  expect([first, ...further].every(({ isOpen }) => !isOpen)).toBe(true);
+});
+
+/** Counts what it is given; everything waits. */
+class Fake implements Channel {
+  isOpen = true;
+  hasRoom = true;
+  waiting = 0;
+  readonly payloadBytes = 100;
+  readonly data: Uint8Array[] = [];
+  handler: ChannelHandler | undefined;
+
+  connection(): never {
+    throw new Error("nobody asks");
+  }
+
+  listen(handler: ChannelHandler): void {
+    this.handler = handler;
+  }
+
+  sendData(message: Uint8Array): void {
+    this.data.push(message);
+    this.waiting += message.length;
+  }
+
+  close(): void {
+    this.isOpen = false;
+  }
+
+  unlisten = (): void => undefined;
+  giveBack = (): void => undefined;
+  sendCtl = (): void => undefined;
+  path = (): Promise<undefined> => Promise.resolve(undefined);
+}
+
+/** A bundle of fakes, and what is heard of it. */
+function bundled(count: number): { bundle: Bundle; heard: string[]; first: Fake; further: Fake[] } {
+  const first = new Fake();
+  const further = Array.from({ length: count }, () => new Fake());
+  const bundle = new Bundle(first);
+  const heard: string[] = [];
+  bundle.listen({
+    ctl: (frame) => void heard.push(`ctl ${String(frame[0])}`),
+    data: (message) => void heard.push(`data ${message.byteLength}`),
+    drained: () => void heard.push("drained"),
+    disturbed: () => void heard.push("disturbed"),
+    lost: () => void heard.push("lost"),
+  });
+  for (const channel of further) bundle.join(channel);
+  return { bundle, heard, first, further };
+}
