@@ -32,6 +32,8 @@ type Packet = { readonly at: number } & (
 export class Link {
   readonly contents: readonly (Bytes | undefined)[];
   delay = 1;
+  /** The delay of data, where it is another. */
+  dataDelay: number | undefined;
   /** How many connections carry data: of each frame another one, each slower than the one before. */
   connections = 1;
   acceptance: Acceptance | undefined;
@@ -171,7 +173,8 @@ export class Link {
           this.dataBytes += frame.bytes.length;
           const data = encodeDataFrame(frame).buffer;
           expect(decodeDataFrame(data)?.offset).toBe(frame.offset);
-          this.#packets.push({ at: this.#now + this.delay * (1 + (this.#frames++ % this.connections)), to: "receiver", data });
+          const delay = (this.dataDelay ?? this.delay) * (1 + (this.#frames++ % this.connections));
+          this.#packets.push({ at: this.#now + delay, to: "receiver", data });
         }
       }
     }

@@ -64,6 +64,16 @@ describe("a transfer", () => {
     expect(link.senderEvents.at(-1)).toEqual({ t: "progress", bytes: 20, entries: 2 });
   });
 
+  test("ignores what is on its way of the last entry when that is given up", () => {
+    const link = new Link([content(1, 24 * MIB)]);
+    link.unreadable = 0;
+    link.unreadableFrom = 12;
+    // The word of it overtakes what was sent before, which arrives before the two have said goodbye.
+    [link.delay, link.dataDelay] = [20, 40];
+    expect(link.run()).toBeUndefined();
+    expect(link.committed.size).toBe(0);
+  });
+
   test("shows a text and stores nothing of it", () => {
     const text = new TextEncoder().encode("héllo");
     const link = new Link([text], "text");
