@@ -7,10 +7,19 @@
 
 import type { Bytes } from "../protocol/bytes.ts";
 import type { Channel, ChannelHandler, Path, Recipe } from "./channel.ts";
+import { Pulse, type Seen } from "./pulse.ts";
+
+/** One of those beside the first, and what it was given. */
+interface Further {
+  readonly channel: Channel;
+  readonly pulse: Pulse;
+}
 
 export class Bundle {
   readonly #first: Channel;
-  readonly #further: Channel[] = [];
+  readonly #further: Further[] = [];
+  /** The bytes that each was given to send, the first one included. */
+  readonly #given = new Map<Channel, number>();
   /** Whose turn it is to send. */
   #turn = 0;
   #handler: ChannelHandler | undefined;
@@ -30,12 +39,12 @@ export class Bundle {
 
   /** Whether any data lane takes another frame. */
   get hasRoom(): boolean {
-    return this.#first.hasRoom || this.#further.some(({ isOpen, hasRoom }) => isOpen && hasRoom);
+    return this.#first.hasRoom || this.#further.some(({ channel }) => channel.isOpen && channel.hasRoom);
   }
 
   /** Whether file data waits to be sent. */
   get isBusy(): boolean {
-    return this.#first.waiting > 0 || this.#further.some(({ waiting }) => waiting > 0);
+    return this.#first.waiting > 0 || this.#further.some(({ channel }) => channel.waiting > 0);
   }
 
   get payloadBytes(): number {
@@ -57,7 +66,7 @@ export class Bundle {
 
   /** Shares file data with a further connection to the same peer from now on. */
   join(further: Channel): void {
-    this.#further.push(further);
+    this.#further.push({ channel: further, pulse: new Pulse() });
     let still: ReturnType<typeof setTimeout> | undefined;
     further.listen({
       // The peer's MAC, said once more.
@@ -105,12 +114,31 @@ export class Bundle {
       this.#first.sendData(message);
       return;
     }
-    const all = [this.#first, ...this.#further];
+    const all = this.#all;
     // What has left and is not acknowledged does not show: where as much waits in several, they take turns.
     const open = [...all.slice(this.#turn), ...all.slice(0, this.#turn)].filter(({ isOpen }) => isOpen);
     const least = open.reduce((one, other) => (other.waiting < one.waiting ? other : one), open[0] ?? this.#first);
     this.#turn = all.indexOf(least) + 1;
+    this.#given.set(least, (this.#given.get(least) ?? 0) + message.length);
     least.sendData(message);
+  }
+
+  get #all(): Channel[] {
+    return [this.#first, ...this.#further.map(({ channel }) => channel)];
+  }
+
+  /** Looks, about once a second, whether what is sent over one of them stands still while others get ahead. */
+  look(): void {
+    for (const { channel, pulse } of this.#further) {
+      const others = this.#all.filter((other) => other !== channel).map((other) => this.#seenOf(other));
+      const sum = others.reduce((one, other) => ({ left: one.left + other.left, waiting: one.waiting + other.waiting }));
+      if (pulse.look(this.#seenOf(channel), sum)) this.#lostOne();
+    }
+  }
+
+  #seenOf(channel: Channel): Seen {
+    const { waiting } = channel;
+    return { left: (this.#given.get(channel) ?? 0) - waiting, waiting };
   }
 
   async path(): Promise<Path | undefined> {
@@ -122,7 +150,7 @@ export class Bundle {
     this.#isOver = true;
     this.#handler = undefined;
     clearTimeout(this.#lastWords);
-    for (const channel of [this.#first, ...this.#further]) channel.close();
+    for (const channel of this.#all) channel.close();
   }
 
   /** Where all of them end the first one has the word, and has things to say before that. */

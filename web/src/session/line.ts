@@ -192,6 +192,7 @@ export class Line {
   /** Looks at the path, and for a better one where that may be. */
   async #look(): Promise<void> {
     const channel = this.#channel;
+    channel.look();
     const path = this.#isLost ? undefined : await channel.path().catch(() => undefined);
     if (!path || channel !== this.#channel || this.#isOver) return;
     this.#path = path;

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import { Bundle } from "../../src/net/bundle.ts";
 import type { Channel, ChannelHandler } from "../../src/net/channel.ts";
+import { Pulse, type Seen } from "../../src/net/pulse.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -75,6 +76,39 @@ test("one that stands still takes the others along, unless the first one does as
   alone.further[0]!.handler?.disturbed(true);
   vi.runAllTimers();
   expect([alone.heard, alone.bundle.broke]).toEqual([["lost"], true]);
+});
+
+test("one that sends nothing any more while others do counts as lost", () => {
+  const { bundle, heard, first, further } = bundled(2);
+  const second = (): void => {
+    for (let i = 0; i < 6; i++) bundle.sendData(new Uint8Array(10));
+    for (const channel of [first, further[0]!]) channel.waiting = 0;
+    bundle.look();
+  };
+  for (let i = 0; i < 4; i++) second();
+  vi.runAllTimers();
+  expect(heard).toEqual([]);
+  for (let i = 0; i < 4; i++) second();
+  vi.runAllTimers();
+  expect([heard, bundle.broke]).toEqual([["lost"], true]);
+  expect(further[1]!.data.length, "it gets no more than the others have waiting").toBe(3);
+});
+
+test("a connection that stands still counts as lost unless all of them do", () => {
+  const seen = (left: number, waiting: number): Seen => ({ left, waiting });
+  const lostAfter = (own: (second: number) => Seen, others: (second: number) => Seen): number => {
+    const pulse = new Pulse();
+    return Array.from({ length: 99 }, (_, i) => pulse.look(own(i + 1), others(i + 1))).indexOf(true) + 1;
+  };
+  const moves = (second: number): Seen => seen(second, 9);
+  const stands = (): Seen => seen(1, 9);
+  expect(lostAfter(stands, moves)).toBe(6);
+  expect(lostAfter(stands, () => seen(7, 0)), "the others have arrived").toBe(6);
+  expect(lostAfter(stands, stands), "the path is silent").toBe(0);
+  expect(lostAfter(() => seen(1, 0), moves), "it has nothing to do").toBe(0);
+  expect(lostAfter(moves, moves)).toBe(0);
+  expect(lostAfter((second) => seen(Math.floor(second / 5), 9), moves), "it is slow").toBe(0);
+  expect(lostAfter(stands, (second) => seen(Math.floor(second / 10), 9)), "only what the others got ahead counts").toBe(50);
 });
 
 test("they end with the first one, which has the last word", () => {
