@@ -51,7 +51,8 @@ export class Receiving {
         else this.#handler.disturbed(isDisturbed);
       },
       replaced: (isBroken) => {
-        if (isBroken) this.#feed({ t: "broken" });
+        // Nothing is carried out in between: what was asked for before is of the channel that is lost.
+        if (isBroken) this.#machine.handleInput({ t: "broken" }, performance.now());
         this.#feed({ t: "reconnected" });
       },
       spread: (connections) => this.#feed({ t: "spread", connections }),
