@@ -212,8 +212,7 @@ impl Plane {
         self.quic.subscribe()
     }
 
-    /// Says a message on the control lane before all others, over QUIC as early as its server may speak: before the client has proven
-    /// to be the peer. Returns whether it will be said: it is too late once the lane is carried, and too early before QUIC was agreed on.
+    /// Says a message before all others, as early as QUIC's server may speak; returns whether QUIC may be used and it is not too late.
     pub(super) fn say_first(&self, message: Bytes) -> bool {
         self.is_started() && self.ctl.say_first(message)
     }

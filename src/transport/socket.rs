@@ -3,6 +3,7 @@
 //! Whoever reads the socket keeps its own datagrams where they are and queues the other's. WebRTC reads until QUIC is
 //! attached and again once it is detached; in between QUIC does, since most bytes are its own and are then not copied.
 
+mod announced;
 mod demux;
 mod distance;
 mod nap;

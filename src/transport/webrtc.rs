@@ -322,6 +322,11 @@ impl Dialing {
         &self.sockets.faults
     }
 
+    #[cfg(test)]
+    pub(super) fn lead_astray(&self) {
+        self.sockets.lead_astray();
+    }
+
     fn pc(&self) -> &dyn PeerConnection {
         self.guard.pc()
     }

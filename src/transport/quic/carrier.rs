@@ -1,8 +1,8 @@
 //! `Carrier`: connects along the route of the WebRTC connection, and again when that changes or the connection is lost.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use noq::{Connection, ConnectionError, Endpoint, Incoming, SendStream, TokioRuntime, VarInt};
+use noq::{Connection, ConnectionError, Endpoint, Incoming, PathId, SendStream, TokioRuntime, VarInt};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -39,26 +39,35 @@ impl Carrier {
     pub(super) async fn run(mut self) {
         let ending = self.plane.ending.clone();
         let mut routes = self.plane.sockets.routes();
-        let mut failures = 0;
+        let (mut failures, mut has_knocked) = (0, false);
         while failures < MAX_FAILURES {
-            let Some(route) = next_route(&mut routes).await else { return };
+            // It knocks once where the peer was heard from, before anything is nominated.
+            let route = tokio::select! {
+                _ = ending.wait() => return,
+                route = next_route(&mut routes, |route| route.is_nominated || !has_knocked) => route,
+            };
+            let Some(route) = route else { return };
+            has_knocked = true;
             let start = Instant::now();
             let Some(attempt) = Attempt::new(&route, self.role, &self.configs) else { return };
-            let connected = tokio::select! {
-                _ = ending.wait() => None,
-                connected = attempt.connect(&route, self.role, &self.configs, &self.plane.ctl) => connected,
-            };
-            if let Some((connection, saying)) = connected {
+            let opened = self.open(&attempt, &route, &mut routes).await;
+            let was_in_vain = opened.is_none() && !route.is_nominated;
+            if let Some((connection, saying, route)) = opened {
                 debug!(remote = %route.remote, "QUIC is up");
                 self.carry(&connection, saying, &route, &mut routes).await;
                 debug!(reason = ?connection.close_reason(), "QUIC is down");
                 // What was under way goes over the data channels, which are waited for where they are not open yet.
                 let _ = self.plane.lane.opened().await;
             }
-            self.plane.awaited.send_replace(None);
-            let (code, limit) =
-                if ending.reason().is_some() { (ENDED, LAST_WORD_LIMIT) } else { (QUIC_ONLY, CLOSE_LIMIT) };
-            attempt.close(code, limit).await;
+            if !was_in_vain {
+                self.plane.awaited.send_replace(None);
+            }
+            let has_ended = ending.reason().is_some();
+            let limit = if has_ended || was_in_vain { LAST_WORD_LIMIT } else { CLOSE_LIMIT };
+            attempt.close(if has_ended { ENDED } else { QUIC_ONLY }, limit).await;
+            if was_in_vain {
+                continue;
+            }
             failures = if start.elapsed() > STEADY { 0 } else { failures + 1 };
             tokio::select! {
                 _ = ending.wait() => return,
@@ -66,6 +75,40 @@ impl Carrier {
             }
         }
         debug!("QUIC is given up");
+    }
+
+    /// Connects, and waits until the way is the nominated one; returns it as well.
+    async fn open(
+        &self,
+        attempt: &Attempt,
+        route: &Route,
+        routes: &mut watch::Receiver<Option<Route>>,
+    ) -> Option<(Connection, SendStream, Route)> {
+        let opened = async {
+            let (connection, saying) = tokio::select! {
+                () = leaves(routes, route, self.role) => return None,
+                opened = attempt.connect(route, self.role, &self.configs, &self.plane.ctl) => opened?,
+            };
+            let nominated = tokio::select! {
+                nominated = next_route(routes, |route| route.is_nominated) => nominated?,
+                reason = connection.closed() => {
+                    self.heed(&reason);
+                    return None;
+                }
+            };
+            goes_along(&connection, route, &nominated).then_some((connection, saying, nominated))
+        };
+        tokio::select! {
+            _ = self.plane.ending.wait() => None,
+            opened = opened => opened,
+        }
+    }
+
+    /// Takes note of why the peer closed QUIC.
+    fn heed(&self, reason: &ConnectionError) {
+        if is_the_end(reason) {
+            self.plane.ending.end(Lost::ClosedByPeer);
+        }
     }
 
     /// Carries data until the connection is lost or the route changes, and hands over to the data lane.
@@ -106,13 +149,11 @@ impl Carrier {
             plane.awaited.send_replace(None);
             tokio::select! {
                 _ = plane.ending.wait() => {}
-                () = leaves(routes, route) => debug!("the route has changed"),
+                () = leaves(routes, route, Role::Client) => debug!("the route has changed"),
             }
         };
         tokio::select! {
-            reason = connection.closed() => if is_the_end(&reason) {
-                plane.ending.end(Lost::ClosedByPeer);
-            },
+            reason = connection.closed() => self.heed(&reason),
             () = lost => {}
         }
         self.answers = answers;
@@ -213,14 +254,23 @@ async fn welcome(incoming: Incoming, ctl: &Ctl) -> Result<Opened, ConnectionErro
     Ok((connection, saying))
 }
 
-/// Waits until there is a route; `None` when there will be none.
-async fn next_route(routes: &mut watch::Receiver<Option<Route>>) -> Option<Route> {
-    routes.wait_for(Option::is_some).await.ok()?.clone()
+/// Waits until there is a route of use; `None` when there will be none.
+async fn next_route(routes: &mut watch::Receiver<Option<Route>>, is_of_use: impl Fn(&Route) -> bool) -> Option<Route> {
+    routes.wait_for(|route| route.as_ref().is_some_and(&is_of_use)).await.ok()?.clone()
 }
 
-/// Waits until the nominated pair is another one.
-async fn leaves(routes: &mut watch::Receiver<Option<Route>>, route: &Route) {
-    let is_other = |now: &Option<Route>| now.as_ref().is_some_and(|now| !now.is_same(route));
+/// Whether a connection that was opened on an early route goes along the nominated one.
+fn goes_along(connection: &Connection, early: &Route, nominated: &Route) -> bool {
+    let remote = connection.path(PathId::ZERO).and_then(|path| path.remote_address().ok());
+    let is_there =
+        |remote: SocketAddr| (remote.ip(), remote.port()) == (nominated.remote.ip(), nominated.remote.port());
+    nominated.local == early.local && remote.is_some_and(is_there)
+}
+
+/// Waits until the nominated pair is another one. A server takes its client in from wherever it comes to the same socket.
+async fn leaves(routes: &mut watch::Receiver<Option<Route>>, route: &Route, role: Role) {
+    let is_same = |now: &Route| now.is_same(route) || role == Role::Server && now.local == route.local;
+    let is_other = |now: &Option<Route>| now.as_ref().is_some_and(|now| !is_same(now));
     if routes.wait_for(is_other).await.is_err() {
         std::future::pending().await
     }

@@ -25,7 +25,7 @@ pub(super) struct QuicSocket {
     local: SocketAddr,
     segments: NonZeroUsize,
     may_fragment: bool,
-    /// Far away.
+    /// Where the system's buffer is large enough; only far away.
     rest: Option<Rest>,
 }
 
@@ -40,7 +40,7 @@ impl QuicSocket {
             local: route.local,
             segments,
             may_fragment: socket.may_fragment(),
-            rest: (!socket.is_near() && socket.receive_buffer_bytes() >= BUFFER_FOR_REST_BYTES).then(Rest::default),
+            rest: (socket.receive_buffer_bytes() >= BUFFER_FOR_REST_BYTES).then(Rest::default),
         })
     }
 
@@ -79,8 +79,8 @@ impl AsyncUdpSocket for QuicSocket {
         let Some(socket) = self.socket.upgrade() else { return Poll::Pending };
         let mut read = |cx: &mut Context<'_>| socket.poll_recv(self.reader, cx, bufs, metas);
         match &mut self.rest {
-            Some(rest) => rest.poll(cx, read),
-            None => read(cx),
+            Some(rest) if !socket.is_near() => rest.poll(cx, read),
+            Some(_) | None => read(cx),
         }
     }
 

@@ -189,6 +189,22 @@ async fn what_is_said_first_comes_first_and_once_whatever_carries_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_quic_knocked_at_the_wrong_address_it_comes_up_on_the_nominated_path() {
+    for is_guest_wrong in [true, false] {
+        let (host, guest) = prepare(&loopback(), Way::Any).await;
+        if is_guest_wrong { &guest } else { &host }.lead_astray();
+        let (guest, mut host) = meet(guest, host, |_| true).await;
+        up(&guest).await;
+        up(&host).await;
+        let sending = send_file(&guest, 0, 8 << 20);
+        assert_eq!(receive_file(&mut host, 8 << 20, |_| {}).await, hash_of(8 << 20));
+        sending.await.unwrap();
+        let remote = guest.plane().sockets.routes().borrow().clone().unwrap().remote;
+        assert_eq!(guest.path().await.unwrap().remote.map(|remote| remote.port()), Some(remote.port()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_quic_is_blocked_the_data_channel_carries_everything() {
     let (guest, mut host) = connect_by(&loopback(), |_| true, Way::DataChannel).await;
     guest.sender().send_ctl(Bytes::from_static(b"before it")).await.unwrap();

@@ -16,7 +16,7 @@ use std::{
 use noq::udp::{RecvMeta, Transmit};
 use tokio::sync::watch;
 
-use super::{SharedSocket, distance::Distance, pacer::Pacer, records};
+use super::{SharedSocket, announced::Announced, distance::Distance, pacer::Pacer, records};
 use crate::transport::webrtc::interface_mtu;
 
 /// A socket, and the address of the peer as seen from it.
@@ -25,6 +25,8 @@ pub(in crate::transport) struct Route {
     pub(in crate::transport) socket: Weak<SharedSocket>,
     pub(in crate::transport) local: SocketAddr,
     pub(in crate::transport) remote: SocketAddr,
+    /// Whether WebRTC goes that way; otherwise it is where the peer was heard from first.
+    pub(in crate::transport) is_nominated: bool,
 }
 
 impl Route {
@@ -36,16 +38,6 @@ impl Route {
     pub(in crate::transport) fn is_loopback(&self) -> bool {
         self.remote.ip().is_loopback() || self.remote.ip() == self.local.ip()
     }
-}
-
-/// The addresses of a peer, as it says.
-#[derive(Debug, Default)]
-struct Announced {
-    addresses: Vec<SocketAddr>,
-    /// Those of them that are at a relay.
-    relayed: Vec<SocketAddr>,
-    /// Whether it has some behind names.
-    has_hidden: bool,
 }
 
 /// What is known of a connection's sockets.
@@ -155,7 +147,8 @@ impl Sockets {
         self.relayed.load(Ordering::Relaxed)
     }
 
-    /// The route of the nominated pair, and its changes; none as long as everything went through a relay.
+    /// The route of the nominated pair, and its changes; none as long as everything went through a relay. Where QUIC is expected, that on which
+    /// the peer was heard from first until then.
     pub(in crate::transport) fn routes(&self) -> watch::Receiver<Option<Route>> {
         self.route.subscribe()
     }
@@ -169,7 +162,7 @@ impl Sockets {
                     let is_relayed_there = self.is_peers_relay(transmit.destination);
                     self.relayed_there.store(is_relayed_there, Ordering::Relaxed);
                     if !is_relayed_there {
-                        self.note_route(socket, transmit.destination);
+                        self.note_route(socket, transmit.destination, true);
                     }
                 }
                 [0, 1, ..] => self.distance().check_left(datagram, Instant::now()),
@@ -177,7 +170,12 @@ impl Sockets {
                 // Channel data and indications; QUIC's packets are not sent by WebRTC.
                 [64..=79, ..] | [0, 22, ..] => self.relayed.store(true, Ordering::Relaxed),
                 // A binding success: the library answers so only to who knows the password of the session.
-                [1, 1, ..] => self.note_peer(transmit.destination),
+                [1, 1, ..] => {
+                    self.note_peer(transmit.destination);
+                    if self.quic.load(Ordering::Relaxed) && !self.is_peers_relay(transmit.destination) {
+                        self.note_route(socket, transmit.destination, false);
+                    }
+                }
                 _ => {}
             }
         }
@@ -194,37 +192,41 @@ impl Sockets {
         }
     }
 
-    fn note_route(&self, socket: &SharedSocket, remote: SocketAddr) {
+    fn note_route(&self, socket: &SharedSocket, remote: SocketAddr, is_nominated: bool) {
         self.route.send_if_modified(|route| {
-            if route.as_ref().is_some_and(|route| route.remote == remote && route.local == socket.local) {
+            let is_known = |known: &Route| {
+                !is_nominated || known.is_nominated && known.remote == remote && known.local == socket.local
+            };
+            if route.as_ref().is_some_and(is_known) {
                 return false;
             }
             let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
             let is_it = |weak: &&Weak<SharedSocket>| std::ptr::eq(weak.as_ptr(), socket);
             let Some(socket_ref) = all.iter().find(is_it) else { return false };
             self.distance().sent(socket.local, remote);
-            *route = Some(Route { socket: Weak::clone(socket_ref), local: socket.local, remote });
+            *route = Some(Route { socket: Weak::clone(socket_ref), local: socket.local, remote, is_nominated });
             true
         });
     }
 
+    /// Has QUIC knock at an address where nobody is.
+    #[cfg(test)]
+    pub(in crate::transport) fn lead_astray(&self) {
+        let socket = self.all.lock().unwrap().iter().find_map(Weak::upgrade).unwrap();
+        self.note_route(&socket, SocketAddr::new(socket.local.ip(), 9), false);
+    }
+
     fn is_peers_relay(&self, address: SocketAddr) -> bool {
-        self.announced.lock().unwrap_or_else(PoisonError::into_inner).relayed.contains(&address)
+        self.announced().is_relayed(address)
     }
 
     /// Takes note of an address that the peer says it has, and whether it is at a relay; `None` is one behind a name.
     pub(in crate::transport) fn note_announced(&self, address: Option<SocketAddr>, is_of_relay: bool) {
-        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
-        match address {
-            Some(address) if announced.addresses.len() < MAX_PEERS => {
-                announced.addresses.push(address);
-                if is_of_relay {
-                    announced.relayed.push(address);
-                }
-            }
-            Some(_) => {}
-            None => announced.has_hidden = true,
-        }
+        self.announced().note(address, is_of_relay);
+    }
+
+    fn announced(&self) -> MutexGuard<'_, Announced> {
+        self.announced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a check came from a relay's machine before the peer's word that it has an address there, which is on its way.
@@ -235,10 +237,7 @@ impl Sockets {
             let relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
             relays.iter().any(|relay| relay.ip() == from.ip() && *relay != from)
         };
-        is_early && is_of_relay() && {
-            let announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
-            !announced.has_hidden && !announced.addresses.contains(&from)
-        }
+        is_early && is_of_relay() && self.announced().excludes(from)
     }
 
     fn note_relay(&self, relay: SocketAddr) {
@@ -287,7 +286,7 @@ impl Drop for Sockets {
 const MAX_RELAYS: usize = 32;
 
 /// Addresses of the peer that are remembered; it has a few at a time, and new ones when it moves.
-const MAX_PEERS: usize = 64;
+pub(super) const MAX_PEERS: usize = 64;
 
 /// How long a peer's word about an address at a relay is waited for.
 const ANNOUNCED_WITHIN: Duration = Duration::from_secs(2);
@@ -329,6 +328,31 @@ mod tests {
         assert!(sockets.may_use_quic());
         sockets.note_sent(&socket, &transmit(&[64, 0], address("192.0.2.9:3478")));
         assert!(sockets.is_relayed());
+    }
+
+    #[tokio::test]
+    async fn quic_may_knock_where_the_peer_was_heard_from_until_dtls_goes_somewhere() {
+        let sockets = Sockets::new();
+        let socket =
+            SharedSocket::new(std::net::UdpSocket::bind("127.0.0.1:0").unwrap(), Arc::clone(&sockets)).unwrap();
+        sockets.register(&socket);
+        let routes = sockets.routes();
+        let route = || routes.borrow().as_ref().map(|route| (route.remote, route.is_nominated));
+        let (relay, first, second) = (address("192.0.2.1:1"), address("192.0.2.2:2"), address("192.0.2.3:3"));
+        sockets.note_sent(&socket, &transmit(&[1, 1], first));
+        assert_eq!(route(), None, "QUIC is not expected");
+        sockets.expect_quic();
+        sockets.note_announced(Some(relay), true);
+        sockets.note_sent(&socket, &transmit(&[1, 1], relay));
+        assert_eq!(route(), None, "its relay passes no QUIC on");
+        sockets.note_sent(&socket, &transmit(&[1, 1], first));
+        sockets.note_sent(&socket, &transmit(&[1, 1], second));
+        assert_eq!(route(), Some((first, false)));
+        sockets.note_sent(&socket, &transmit(&[22, 254], first));
+        assert_eq!(route(), Some((first, true)));
+        sockets.note_sent(&socket, &transmit(&[1, 1], second));
+        sockets.note_sent(&socket, &transmit(&[22, 254], second));
+        assert_eq!(route(), Some((second, true)));
     }
 
     #[tokio::test]
