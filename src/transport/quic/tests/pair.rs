@@ -149,7 +149,8 @@ pub(super) async fn receive_part(
     let mut next_of_block: HashMap<u64, u64> = HashMap::new();
     let mut left = bytes;
     while left > 0 {
-        let Incoming::Data(message) = next(channel).await else { panic!("the connection ended with {left} to go") };
+        let incoming = next(channel).await;
+        let Incoming::Data(message) = incoming else { panic!("{incoming:?} with {left} to go") };
         let offset = u64::from_be_bytes(message[4..12].try_into().unwrap());
         let payload = &message[DATA_HEADER_BYTES..];
         let expected = next_of_block.entry(offset >> 20).or_insert(offset >> 20 << 20);
