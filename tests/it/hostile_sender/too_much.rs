@@ -93,11 +93,12 @@ fn b_037_offers_without_end_leave_nothing_behind_in_an_inbox() {
             sender.serve(&HashMap::new());
         }
     };
-    fill(10);
-    let (memory, handles) = (inbox.peak_memory().unwrap(), inbox.open_files());
+    // The allocator keeps what some connections that overlap have needed at once.
     fill(40);
+    let (memory, handles) = (inbox.peak_memory().unwrap(), inbox.open_files());
+    fill(60);
     let (then, now) = (inbox.peak_memory().unwrap(), inbox.open_files());
-    assert!(then < memory + (16 << 20), "{memory} bytes of memory grew to {then}");
+    assert!(then < memory + (10 << 20), "{memory} bytes of memory grew to {then}");
     assert!(now < handles + 20, "{handles} open files became {now}");
     inbox.terminate().expect_one_of(&[0, 143]);
 }
