@@ -8,6 +8,7 @@ import type { Bytes } from "../../src/protocol/bytes.ts";
 import { DeviceIdentity, isDeviceProof, type DeviceProof } from "../../src/protocol/device_identity.ts";
 import { HostIdentity } from "../../src/protocol/host_identity.ts";
 import { drawEntropy } from "../../src/protocol/pairing/entropy.ts";
+import { HANDSHAKE_MAX, PERSON_MAX } from "../../src/protocol/limits.ts";
 import { PairingError } from "../../src/protocol/pairing/error.ts";
 import { GuestPairing } from "../../src/protocol/pairing/guest.ts";
 import { HostPairing, type HostOptions } from "../../src/protocol/pairing/host.ts";
@@ -103,6 +104,24 @@ describe("a pairing", () => {
     expect(pair.paired("guest").keys.resumeKey).toEqual(pair.paired("host").keys.resumeKey);
   });
 
+  test("a guest whose program says nothing is not waited for as long as people are", () => {
+    const pair = new Pair(byCode, byCode, { shortNumber: true });
+    // Up to the word that the short number is due, which has not arrived yet.
+    let said = pair.host.pollOutput();
+    for (; said.t !== "wait"; said = pair.host.pollOutput()) {
+      if (said.t === "send") pair.feed("guest", { t: "received", bytes: said.bytes });
+      const [proof] = sends(pair.guest);
+      if (proof) pair.feed("host", { t: "received", bytes: proof });
+      if (pair.host.isGuestProven) break;
+    }
+    const words = sends(pair.host);
+    expect(pair.host.pollOutput()).toEqual({ t: "wait", until: HANDSHAKE_MAX });
+    for (const bytes of words) pair.feed("guest", { t: "received", bytes });
+    pair.run();
+    expect(pair.seen("host", "show_short_number").digits).toBe(pair.seen("guest", "show_short_number").digits);
+    expect(pair.host.pollOutput()).toEqual({ t: "wait", until: PERSON_MAX });
+  });
+
   test("ends when a person says that the numbers differ", () => {
     const pair = new Pair(byCode, byCode, { shortNumber: true });
     pair.run();
@@ -170,6 +189,13 @@ class PassedOn extends DeviceIdentity {
   override prove(role: Side): DeviceProof {
     return super.prove(role, new Uint8Array(64));
   }
+}
+
+/** What a side has to send. */
+function sends(side: HostPairing | GuestPairing): Bytes[] {
+  const sent: Bytes[] = [];
+  for (let output = side.pollOutput(); output.t !== "wait"; output = side.pollOutput()) if (output.t === "send") sent.push(output.bytes);
+  return sent;
 }
 
 type GuestOptions = ConstructorParameters<typeof GuestPairing>[1];

@@ -4,7 +4,7 @@ import { equal, type Bytes } from "../bytes.ts";
 import type { DeviceIdentity } from "../device_identity.ts";
 import type { HostAuth } from "../host_identity.ts";
 import type { KeySchedule } from "../keys.ts";
-import { PASSWORD_ATTEMPTS_MAX, PERSON_MAX } from "../limits.ts";
+import { HANDSHAKE_MAX, PASSWORD_ATTEMPTS_MAX, PERSON_MAX } from "../limits.ts";
 import type { PeerMessage } from "../peer_message.ts";
 import { parseSdp, type Sdp } from "../sdp.ts";
 import type { SealedFrame } from "../sealed_frame.ts";
@@ -162,7 +162,8 @@ export class ProvenGuest {
   /** After the proof, and after the password if there is one. */
   #goOn(now: number, outbox: Outbox): void {
     if (this.#opening.shortNumber) {
-      outbox.deadline = now + PERSON_MAX;
+      // The guest's program opens its nonce by itself; people have their time once both can see the number.
+      outbox.deadline = now + HANDSHAKE_MAX;
       this.#send({ t: "verify", device: this.#opening.device?.prove("host", this.#keys.th) }, outbox);
     } else {
       this.#askForAnswer(outbox);
