@@ -14,7 +14,7 @@ use super::{
     Plane, Role,
     config::{self, Configs},
     credentials,
-    ctl::{Ctl, Source},
+    ctl::Source,
     handover::{self, Got},
     receive::Delivery,
     send::Writer,
@@ -49,7 +49,12 @@ impl Carrier {
             let Some(route) = route else { return };
             has_knocked = true;
             let start = Instant::now();
-            let Some(attempt) = Attempt::new(&route, self.role, &self.configs) else { return };
+            let Some(attempt) = Attempt::new(&route, self.role, &self.configs) else {
+                if route.is_nominated {
+                    return;
+                }
+                continue;
+            };
             let opened = self.open(&attempt, &route, &mut routes).await;
             let was_in_vain = opened.is_none() && !route.is_nominated;
             if let Some((connection, saying, route)) = opened {
@@ -85,18 +90,29 @@ impl Carrier {
         routes: &mut watch::Receiver<Option<Route>>,
     ) -> Option<(Connection, SendStream, Route)> {
         let opened = async {
-            let (connection, saying) = tokio::select! {
-                () = leaves(routes, route, self.role) => return None,
-                opened = attempt.connect(route, self.role, &self.configs, &self.plane.ctl) => opened?,
-            };
-            let nominated = tokio::select! {
-                nominated = next_route(routes, |route| route.is_nominated) => nominated?,
-                reason = connection.closed() => {
-                    self.heed(&reason);
-                    return None;
+            loop {
+                let (connection, saying) = tokio::select! {
+                    () = leaves(routes, route, self.role) => return None,
+                    opened = attempt.connect(route, self.role, &self.configs, &self.plane) => opened?,
+                };
+                let nominated = tokio::select! {
+                    nominated = next_route(routes, |route| route.is_nominated) => Some(nominated?),
+                    reason = connection.closed() => {
+                        self.heed(&reason);
+                        None
+                    }
+                    // A relay is, and QUIC would only be in the way.
+                    () = sleep(NOMINATED_WITHIN) => return None,
+                };
+                match nominated {
+                    Some(nominated) if goes_along(&connection, route, &nominated) => {
+                        return Some((connection, saying, nominated));
+                    }
+                    // The client knocks again, at the same socket for all that is known.
+                    Some(_) | None if self.role == Role::Server => {}
+                    Some(_) | None => return None,
                 }
-            };
-            goes_along(&connection, route, &nominated).then_some((connection, saying, nominated))
+            }
         };
         tokio::select! {
             _ = self.plane.ending.wait() => None,
@@ -191,7 +207,7 @@ impl Attempt {
     }
 
     /// Connects; also returns the stream for words.
-    async fn connect(&self, route: &Route, role: Role, configs: &Configs, ctl: &Ctl) -> Option<Opened> {
+    async fn connect(&self, route: &Route, role: Role, configs: &Configs, plane: &Arc<Plane>) -> Option<Opened> {
         let connecting = async {
             match role {
                 Role::Client => {
@@ -204,7 +220,7 @@ impl Attempt {
                     };
                     opened.await.inspect_err(|error| debug!(%error, "no QUIC connection")).ok()
                 }
-                Role::Server => accept(&self.endpoint, ctl).await,
+                Role::Server => accept(&self.endpoint, plane).await,
             }
         };
         let limit = match role {
@@ -225,19 +241,32 @@ impl Attempt {
 /// A connection, and the stream for this side's words.
 type Opened = (Connection, SendStream);
 
-/// Waits for a client that proves to be the peer.
-async fn accept(endpoint: &Endpoint, ctl: &Ctl) -> Option<Opened> {
+/// Waits for a client that proves to be the peer; one that does not go on with its handshake holds up no other.
+async fn accept(endpoint: &Endpoint, plane: &Arc<Plane>) -> Option<Opened> {
+    let mut welcomes = JoinSet::new();
     loop {
-        match welcome(endpoint.accept().await?, ctl).await {
-            Ok(opened) => return Some(opened),
-            Err(error) => debug!(%error, "a QUIC client is refused"),
+        tokio::select! {
+            incoming = endpoint.accept() => {
+                let incoming = incoming?;
+                if welcomes.len() < config::MAX_INCOMING {
+                    welcomes.spawn(welcome(incoming, Arc::clone(plane)));
+                } else {
+                    incoming.refuse();
+                }
+            }
+            Some(welcomed) = welcomes.join_next() => {
+                match welcomed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
+                    Ok(opened) => return Some(opened),
+                    Err(error) => debug!(%error, "a QUIC client is refused"),
+                }
+            }
         }
     }
 }
 
 /// Takes a client in, and tells it what is to be said first before it has proven to be the peer: that says nothing to anybody else, and the
 /// peer has it a round trip earlier.
-async fn welcome(incoming: Incoming, ctl: &Ctl) -> Result<Opened, ConnectionError> {
+async fn welcome(incoming: Incoming, plane: Arc<Plane>) -> Result<Opened, ConnectionError> {
     let (connection, _) = match incoming.accept()?.into_0rtt() {
         Ok(early) => early,
         // A server can always speak early.
@@ -249,7 +278,7 @@ async fn welcome(incoming: Incoming, ctl: &Ctl) -> Result<Opened, ConnectionErro
     };
     let mut saying = connection.open_uni().await?;
     // Fails when the connection is lost, which is looked at next.
-    let _ = saying.write_chunk(words::encoded(ctl.first_words())).await;
+    let _ = saying.write_chunk(words::encoded(plane.ctl.early_words())).await;
     connection.handshake_confirmed().await?;
     Ok((connection, saying))
 }
@@ -292,6 +321,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long a server waits for its client, which may try twice in that time.
 const ACCEPT_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long an early connection waits for the path to be nominated.
+const NOMINATED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long the last words may take where the connection itself goes on.
 const CLOSE_LIMIT: Duration = Duration::from_millis(200);

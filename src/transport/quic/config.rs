@@ -148,4 +148,4 @@ const IDLE_MS: u32 = 10_000;
 const KEEPALIVE: Duration = Duration::from_secs(3);
 
 /// Clients that may knock at once. There is one.
-const MAX_INCOMING: usize = 8;
+pub(super) const MAX_INCOMING: usize = 8;

@@ -56,6 +56,8 @@ struct Sending {
     first: u64,
     /// Whether the data channel has to say that it goes on where QUIC ended: once there was QUIC, until it is said.
     is_to_be_told: bool,
+    /// Whether QUIC has carried the lane: what is kept since then is for the peer alone.
+    was_carried: bool,
 }
 
 /// What carries the peer's messages.
@@ -85,6 +87,7 @@ impl Ctl {
                 kept_bytes: 0,
                 first: 0,
                 is_to_be_told: false,
+                was_carried: false,
             }),
             changed: Notify::new(),
             hearing: Mutex::default(),
@@ -135,10 +138,12 @@ impl Ctl {
         is_first
     }
 
-    /// What a QUIC connection may say before it is in use. It may come to nothing; what carries the lane repeats it then.
-    pub(super) fn first_words(&self) -> Vec<Word> {
+    /// What a QUIC connection may say before its client has proven to be the peer: what is to be said first, and nothing
+    /// once anything else was said. It may come to nothing; what carries the lane repeats it then.
+    pub(super) fn early_words(&self) -> Vec<Word> {
         let mut sending = self.sending();
-        if matches!(sending.way, Way::DataChannel) { Vec::new() } else { sending.first_words() }
+        let is_early = matches!(sending.way, Way::Awaited) && !sending.was_carried;
+        if is_early { sending.first_words() } else { Vec::new() }
     }
 
     /// Sends over this QUIC connection from now on, unless the data channel was first.
@@ -152,6 +157,7 @@ impl Ctl {
             let _ = words.send(word);
         }
         sending.way = Way::Quic(words);
+        sending.was_carried = true;
         drop(sending);
         self.changed.notify_waiters();
     }

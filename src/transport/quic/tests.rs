@@ -189,6 +189,16 @@ async fn what_is_said_first_comes_first_and_once_whatever_carries_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_for_the_peer_alone_is_not_said_to_who_has_not_proven_to_be_it() {
+    let (guest, _host) = connect_by(&loopback(), |_| true, Way::QuicOnly).await;
+    up(&guest).await;
+    let ctl = &guest.plane().ctl;
+    // What the peer has not heard by then is kept.
+    ctl.quic_lost();
+    assert!(ctl.early_words().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_quic_knocked_at_the_wrong_address_it_comes_up_on_the_nominated_path() {
     for is_guest_wrong in [true, false] {
         let (host, guest) = prepare(&loopback(), Way::Any).await;

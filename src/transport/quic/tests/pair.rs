@@ -150,6 +150,10 @@ pub(super) async fn receive_part(
     let mut left = bytes;
     while left > 0 {
         let incoming = next(channel).await;
+        // Where the machine is busy for some seconds.
+        if matches!(incoming, Incoming::Disturbed | Incoming::Recovered) {
+            continue;
+        }
         let Incoming::Data(message) = incoming else { panic!("{incoming:?} with {left} to go") };
         let offset = u64::from_be_bytes(message[4..12].try_into().unwrap());
         let payload = &message[DATA_HEADER_BYTES..];
