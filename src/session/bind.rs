@@ -29,8 +29,7 @@ impl Own {
     /// That may be before the peer has shown its certificate. Who has no keys learns nothing from a MAC, and can use it nowhere: it is taken from
     /// who shows the certificate that was described, and from nobody else.
     pub(super) fn say_early(dialing: &Dialing, keys: &SessionKeys) -> Self {
-        let is_said = dialing.identity_for_quic().is_some_and(|identity| dialing.say_first(frame(&identity, keys)));
-        if is_said { Self::Said } else { Self::Due }
+        if dialing.say_first(|identity| frame(identity, keys)) { Self::Said } else { Self::Due }
     }
 }
 

@@ -213,8 +213,8 @@ impl Plane {
     }
 
     /// Says a message before all others, as early as QUIC's server may speak; returns whether QUIC may be used and it is not too late.
-    pub(super) fn say_first(&self, message: Bytes) -> bool {
-        self.is_started() && self.ctl.say_first(message)
+    pub(super) fn say_first(&self, message: impl FnOnce() -> Bytes) -> bool {
+        self.is_started() && self.ctl.say_first(message())
     }
 
     /// Waits until the data channels are open on both sides, now that they are here.

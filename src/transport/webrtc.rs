@@ -256,18 +256,12 @@ impl Dialing {
         }
     }
 
-    /// The certificates and names that were described, once both sides have and may use QUIC: then something may be [said
-    /// first](Self::say_first).
-    pub fn identity_for_quic(&self) -> Option<Identity> {
-        let described = self.agreed.get().filter(|_| self.guard.plane().is_started())?;
-        Some(described.identity.clone())
-    }
-
-    /// Says a message on the control lane before all others. It leaves with the first packets of QUIC, which the peer may not have answered by
+    /// Says a message, made of the certificates and names that were described, on the control lane before all others. It leaves with the first packets of QUIC, which the peer may not have answered by
     /// then: whoever has seen its handshake may read it. Returns whether it will be said, which it is only between two sides that may use
     /// QUIC, and while the connection is not open.
-    pub fn say_first(&self, message: Bytes) -> bool {
-        self.guard.plane().say_first(message)
+    pub fn say_first(&self, message: impl FnOnce(&Identity) -> Bytes) -> bool {
+        let plane = self.guard.plane();
+        self.agreed.get().is_some_and(|described| plane.say_first(|| message(&described.identity)))
     }
 
     /// Waits for the next event. Cancel-safe.

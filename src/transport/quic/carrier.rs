@@ -55,24 +55,21 @@ impl Carrier {
                 }
                 continue;
             };
-            let opened = self.open(&attempt, &route, &mut routes).await;
-            let was_in_vain = opened.is_none() && !route.is_nominated;
-            if let Some((connection, saying, route)) = opened {
+            let code = || if ending.reason().is_some() { ENDED } else { QUIC_ONLY };
+            if let Some((connection, saying, route)) = self.open(&attempt, &route, &mut routes).await {
                 debug!(remote = %route.remote, "QUIC is up");
                 self.carry(&connection, saying, &route, &mut routes).await;
                 debug!(reason = ?connection.close_reason(), "QUIC is down");
                 // What was under way goes over the data channels, which are waited for where they are not open yet.
                 let _ = self.plane.lane.opened().await;
-            }
-            if !was_in_vain {
-                self.plane.awaited.send_replace(None);
-            }
-            let has_ended = ending.reason().is_some();
-            let limit = if has_ended || was_in_vain { LAST_WORD_LIMIT } else { CLOSE_LIMIT };
-            attempt.close(if has_ended { ENDED } else { QUIC_ONLY }, limit).await;
-            if was_in_vain {
+            } else if !route.is_nominated {
+                // It knocked in vain, which says nothing of the path to come.
+                attempt.close(code(), LAST_WORD_LIMIT).await;
                 continue;
             }
+            self.plane.awaited.send_replace(None);
+            let limit = if ending.reason().is_some() { LAST_WORD_LIMIT } else { CLOSE_LIMIT };
+            attempt.close(code(), limit).await;
             failures = if start.elapsed() > STEADY { 0 } else { failures + 1 };
             tokio::select! {
                 _ = ending.wait() => return,

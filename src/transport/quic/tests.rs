@@ -173,8 +173,8 @@ async fn what_is_said_first_comes_first_and_once_whatever_carries_it() {
     for way in [Way::Any, Way::QuicOnly, Way::DataChannel].into_iter().chain(forged) {
         let (mut host, mut guest) = prepare(&loopback(), way).await;
         for (side, name) in [(&mut host, "host"), (&mut guest, "guest")] {
-            assert!(side.say_first(Bytes::from(name)), "{way:?}");
-            assert!(!side.say_first(Bytes::from("again")), "{way:?}");
+            assert!(side.say_first(|_| Bytes::from(name)), "{way:?}");
+            assert!(!side.say_first(|_| Bytes::from("again")), "{way:?}");
         }
         let (mut guest, mut host) = meet(guest, host, |_| true).await;
         let (from_guest, from_host) = (guest.sender(), host.sender());
