@@ -279,7 +279,10 @@ impl Host<'_> {
             self.greetings = Greetings::default();
             match self.open(&mut signaling).await {
                 Ok(()) => return Ok(Some(signaling)),
-                Err(error) => tracing::debug!(%error, "the rooms did not come back"),
+                Err(error) => {
+                    tracing::debug!(%error, "the rooms did not come back");
+                    self.guests.lose_mail();
+                }
             }
         }
     }

@@ -306,7 +306,8 @@ async fn confirmed(confirmation: &mut Option<oneshot::Receiver<bool>>) -> bool {
     is_same
 }
 
-async fn sleep_until(deadline: Option<Instant>) {
+/// Waits for a moment; for ever where there is none.
+pub(super) async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,

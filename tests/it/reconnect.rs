@@ -53,6 +53,22 @@ fn who_comes_too_often_waits_as_long_as_the_server_asks() {
 }
 
 #[test]
+fn who_comes_while_the_share_still_waits_for_its_link_is_served() {
+    let mut config = Config::default();
+    config.limits.source.loopback = true;
+    config.limits.source.creates = Rate { count: 1, per: Duration::from_secs(2) };
+    let server = TestServer::with(config);
+    let world = World::new();
+    let film = world.file("film", noise(100_000, 25));
+    let sender = world.run(&["send", "--server", &server.url(), "--code", "4711-8642", film.to_str().unwrap()]);
+    sender.until_says("the server asks to wait");
+    // The code has its room, and the link has to wait for its own.
+    world.recv(&server.url(), "4711-8642").end().expect_exit(0);
+    sender.end().expect_exit(0);
+    assert_eq!(world.arrived(), Tree::of(&world.from()));
+}
+
+#[test]
 fn b_079_a_code_stays_good_when_the_server_is_killed_and_restarted() {
     let world = World::new();
     let server = Server::start(&world, "127.0.0.1:0");

@@ -1,27 +1,41 @@
 //! How a share opens: its rooms at the server, and what tells others of it.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use p2pshare_protocol::envelope::{ClientMessage, ErrorCode, ServerMessage};
 use p2pshare_protocol::room::RoomId;
-use tokio::time::Instant;
 
 use super::{Host, tell};
 use crate::error::Error;
 use crate::session::event::{Event, Stage};
+use crate::session::pair::sleep_until;
 use crate::session::patience::{CROWDED_MAX, seconds};
 use crate::signaling::Signaling;
 
 impl Host<'_> {
-    /// Opens the rooms and tells how to join.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "what concerns no room is for the guests")]
+    /// Opens the rooms and tells how to join. Guests may enter one of them while the other is asked for.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what opens no room is for the guests")]
     pub(super) async fn open(&mut self, signaling: &mut Signaling) -> Result<(), Error> {
         for request in self.rooms.requests() {
             signaling.send(request).await?;
         }
         let patient_until = Instant::now() + CROWDED_MAX;
+        // What the server asked to say again later, and when.
+        let (mut again, mut turn) = (Vec::new(), None);
         while !self.rooms.are_open() {
-            match signaling.next().await? {
+            let message = tokio::select! {
+                message = signaling.next() => message?,
+                () = self.context.stop.requested(), if turn.is_some() => return Err(Error::Stopped),
+                () = sleep_until(turn) => {
+                    self.context.stage(Stage::Server);
+                    for request in again.drain(..) {
+                        signaling.send(request).await?;
+                    }
+                    turn = None;
+                    continue;
+                }
+            };
+            match message {
                 ServerMessage::Created { room, token, .. } => {
                     self.rooms.opened(room.clone(), token)?;
                     self.greet_next(&room, signaling).await;
@@ -32,29 +46,18 @@ impl Host<'_> {
                 ServerMessage::Error { code: ErrorCode::RateLimited, room, retry_after: Some(wait) }
                     if Instant::now() + seconds(wait) < patient_until =>
                 {
-                    self.wait_for_turn(seconds(wait)).await?;
-                    signaling.send(self.rooms.again(room.as_ref())).await?;
+                    self.context.stage(Stage::Crowded(seconds(wait)));
+                    again.push(self.rooms.again(room.as_ref()));
+                    turn = Some(Instant::now() + seconds(wait));
                 }
                 ServerMessage::Error { code, retry_after, .. } => {
                     return Err(Error::Refused { server: self.server.clone(), code, retry_after });
                 }
-                other => self.guests.deliver(other),
+                other => self.handle_message(other, signaling).await?,
             }
         }
         self.announce();
         self.show(signaling).await
-    }
-
-    /// Waits as long as the server asks for.
-    async fn wait_for_turn(&mut self, wait: Duration) -> Result<(), Error> {
-        self.context.stage(Stage::Crowded(wait));
-        tokio::select! {
-            () = self.context.stop.requested() => Err(Error::Stopped),
-            () = tokio::time::sleep(wait) => {
-                self.context.stage(Stage::Server);
-                Ok(())
-            }
-        }
     }
 
     /// Lets others on the network see the share, if they shall. A server forgets that with the room.
