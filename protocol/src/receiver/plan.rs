@@ -17,12 +17,20 @@ pub(super) struct Plan {
     /// Ranges within one chunk that were asked for and not delivered, and the sum of their bytes.
     outstanding: BTreeMap<(EntryId, u64), u64>,
     outstanding_bytes: u64,
-    /// Ranges whose entry was given up while they were on their way: their bytes are dropped.
-    dropped: BTreeMap<(EntryId, u64), u64>,
+    /// What was on its way of entries that were given up: its bytes are dropped. One for each entry, however many those are.
+    late: BTreeMap<EntryId, Late>,
     /// The chunk after the last one that was asked for, by entry.
     reach: HashMap<EntryId, u64>,
     /// Chunks on disk whose hash the sender is to confirm.
     present: BTreeMap<(EntryId, u64), Hash>,
+}
+
+/// What is on its way and not wanted any more.
+#[derive(Debug)]
+struct Late {
+    /// Where it lies.
+    within: Range<u64>,
+    bytes: u64,
 }
 
 impl Plan {
@@ -66,7 +74,7 @@ impl Plan {
 
     /// Asks anew for what was on its way on a connection that is lost.
     pub(super) fn interrupt(&mut self) {
-        self.dropped.clear();
+        self.late.clear();
         self.outstanding_bytes = 0;
         for ((entry, from), to) in std::mem::take(&mut self.outstanding).into_iter().rev() {
             self.missing.push_front((entry, from..to));
@@ -90,11 +98,13 @@ impl Plan {
         self.present.retain(|(id, _), _| *id != entry);
         let on_the_way: Vec<_> =
             self.outstanding.range((entry, 0)..=(entry, u64::MAX)).map(|(&k, &v)| (k, v)).collect();
-        for (key, to) in on_the_way {
+        let (Some(&((_, first), _)), Some(&(_, last))) = (on_the_way.first(), on_the_way.last()) else { return };
+        let bytes = on_the_way.iter().map(|((_, from), to)| to - from).sum();
+        for (key, _) in on_the_way {
             self.outstanding.remove(&key);
-            self.outstanding_bytes -= to - key.1;
-            self.dropped.insert(key, to);
         }
+        self.outstanding_bytes -= bytes;
+        self.late.insert(entry, Late { within: first..last, bytes });
     }
 
     /// The runs of present chunks: entry, first chunk, count.
@@ -164,22 +174,26 @@ impl Plan {
 
     /// Checks that a frame lies within a range that was asked for; `false` if nobody wants it any more.
     pub(super) fn deliver(&mut self, frame: &DataFrame) -> Result<bool, Violation> {
-        let wanted = range_around(&self.outstanding, frame).is_some();
-        let ranges = if wanted { &mut self.outstanding } else { &mut self.dropped };
-        let (from, to) = range_around(ranges, frame).ok_or(Violation::Unrequested)?;
+        let Some((from, to)) = range_around(&self.outstanding, frame) else { return self.drop_late(frame) };
         if from == frame.offset {
-            ranges.remove(&(frame.entry, from));
+            self.outstanding.remove(&(frame.entry, from));
         } else {
             // What comes over another connection may overtake what lies before it.
-            ranges.insert((frame.entry, from), frame.offset);
+            self.outstanding.insert((frame.entry, from), frame.offset);
         }
         if frame.end() < to {
-            ranges.insert((frame.entry, frame.end()), to);
+            self.outstanding.insert((frame.entry, frame.end()), to);
         }
-        if wanted {
-            self.outstanding_bytes -= frame.bytes.len() as u64;
-        }
-        if self.outstanding.len() + self.dropped.len() > PIECES_MAX { Err(Violation::TooMuch) } else { Ok(wanted) }
+        self.outstanding_bytes -= frame.bytes.len() as u64;
+        if self.outstanding.len() > PIECES_MAX { Err(Violation::TooMuch) } else { Ok(true) }
+    }
+
+    /// Takes a frame that nobody wants any more.
+    fn drop_late(&mut self, frame: &DataFrame) -> Result<bool, Violation> {
+        let is_around = |late: &&mut Late| late.within.start <= frame.offset && frame.end() <= late.within.end;
+        let late = self.late.get_mut(&frame.entry).filter(is_around).ok_or(Violation::Unrequested)?;
+        late.bytes = late.bytes.checked_sub(frame.bytes.len() as u64).ok_or(Violation::Unrequested)?;
+        Ok(false)
     }
 }
 
@@ -239,6 +253,38 @@ mod tests {
         }
         plan.interrupt();
         assert_eq!(plan.next_range(u64::MAX, 1), Some((EntryId(0), 6000, CHUNK_BYTES)));
+    }
+
+    #[test]
+    fn what_is_late_of_an_entry_that_was_given_up_is_dropped_and_no_more_than_was_asked_for() {
+        let mut plan = Plan::default();
+        plan.add(EntryId(0), 3 * CHUNK_BYTES, &[]);
+        plan.next_range(2 * CHUNK_BYTES, 1);
+        assert_eq!(plan.deliver(&frame(1000, 1000)), Ok(true));
+        plan.remove(EntryId(0));
+        assert_eq!(plan.outstanding(), 0);
+        let rest = CHUNK_BYTES as usize - 2000;
+        for (offset, bytes) in [(2 * CHUNK_BYTES - 1, 2), (2 * CHUNK_BYTES, 1)] {
+            assert_eq!(plan.deliver(&frame(offset, bytes)), Err(Violation::Unrequested), "{offset}");
+        }
+        for (offset, bytes) in [(CHUNK_BYTES, CHUNK_BYTES as usize), (2000, rest), (0, 1000)] {
+            assert_eq!(plan.deliver(&frame(offset, bytes)), Ok(false), "{offset}");
+        }
+        assert_eq!(plan.deliver(&frame(0, 1)), Err(Violation::Unrequested), "more than was asked for");
+    }
+
+    #[test]
+    fn any_number_of_entries_may_be_given_up() {
+        let mut plan = Plan::default();
+        let count = PIECES_MAX as u32 + 1;
+        for entry in 1..=count {
+            plan.add(EntryId(entry), 1, &[]);
+            assert_eq!(plan.next_range(1, 1), Some((EntryId(entry), 0, 1)));
+            plan.remove(EntryId(entry));
+        }
+        plan.add(EntryId(0), CHUNK_BYTES, &[]);
+        plan.next_range(CHUNK_BYTES, 1);
+        assert_eq!(plan.deliver(&frame(0, 1)), Ok(true));
     }
 
     #[test]
