@@ -103,11 +103,13 @@ impl Targets {
         true
     }
 
-    /// Gives an entry up; returns whether that is news.
+    /// Gives an entry up, even one that has its final name; returns whether that is news.
     pub(super) fn give_up(&mut self, id: EntryId) -> bool {
         self.close(id);
         let Some(target) = self.targets.remove(&id) else { return false };
         self.confirmed.0 -= target.verified_bytes;
+        // Its file stays. Where a connection was lost the sender may have been asked twice, and find out late that it cannot go on.
+        self.confirmed.1 -= u32::from(self.settled.remove(&id));
         self.given_up.insert(id);
         true
     }

@@ -122,6 +122,21 @@ fn what_is_on_its_way_of_the_last_entry_when_it_changes_is_ignored() {
 }
 
 #[test]
+fn an_entry_that_is_given_up_after_it_got_its_name_ends_only_itself() {
+    let mut link = Link::new(&[Some(Vec::new()), Some(content(1, 24 * MIB))]);
+    // Far away the second one is under way for longer than that.
+    link.data_delay = Duration::from_millis(500);
+    let skip = Ctl::Skip { entry: EntryId(0), reason: SkipReason::Changed }.encode();
+    link.depart(Packet::CtlToReceiver(skip.clone()), Duration::from_millis(300));
+    link.depart(Packet::CtlToSender(skip), Duration::from_millis(300));
+    assert_eq!(link.run(), Ok(()));
+    assert_eq!(link.committed, [EntryId(0), EntryId(1)]);
+    assert_eq!(link.disk[&EntryId(1)].len(), 24 * MIB);
+    let last = link.receiver_events.iter().rfind(|event| matches!(event, receiver::Event::Progress { .. }));
+    assert_eq!(last, Some(&receiver::Event::Progress { bytes: 24 << 20, entries: 1 }));
+}
+
+#[test]
 fn an_entry_that_cannot_be_stored_ends_only_itself() {
     let contents: Vec<_> = (0..3).map(|n| Some(content(n, 3 * MIB))).collect();
     let mut link = Link::new(&contents);
