@@ -12,7 +12,7 @@ import { Pulse, type Seen } from "./pulse.ts";
 /** One of those beside the first, and what it was given. */
 interface Further {
   readonly channel: Channel;
-  readonly pulse: Pulse;
+  pulse: Pulse;
 }
 
 export class Bundle {
@@ -25,8 +25,9 @@ export class Bundle {
   #handler: ChannelHandler | undefined;
   #broke = false;
   #isOver = false;
-  /** Whether nothing arrives or leaves over the first one for a while. */
+  /** Whether nothing arrives or leaves over the first one for a while, and until when it counts as the reason if another one breaks. */
   #isDisturbed = false;
+  #outageUntil = 0;
   #lastWords: ReturnType<typeof setTimeout> | undefined;
 
   constructor(first: Channel) {
@@ -59,7 +60,7 @@ export class Bundle {
     return 1 + this.#further.length;
   }
 
-  /** Whether all of them ended because a further one did. */
+  /** Whether all of them ended because a further one did, and not for want of a path. */
   get broke(): boolean {
     return this.#broke;
   }
@@ -90,6 +91,7 @@ export class Bundle {
       drained: () => this.#handler?.drained(),
       disturbed: (isDisturbed) => {
         this.#isDisturbed = isDisturbed;
+        this.#outageUntil = isDisturbed ? Infinity : performance.now() + AFTERMATH;
         this.#handler?.disturbed(isDisturbed);
       },
       lost: () => this.#end(),
@@ -129,10 +131,12 @@ export class Bundle {
 
   /** Looks, about once a second, whether what is sent over one of them stands still while others get ahead. */
   look(): void {
-    for (const { channel, pulse } of this.#further) {
-      const others = this.#all.filter((other) => other !== channel).map((other) => this.#seenOf(other));
-      const sum = others.reduce((one, other) => ({ left: one.left + other.left, waiting: one.waiting + other.waiting }));
-      if (pulse.look(this.#seenOf(channel), sum)) this.#lostOne();
+    const all = this.#all.reduce((sum, channel) => sum + this.#seenOf(channel).left, 0);
+    for (const one of this.#further) {
+      const own = this.#seenOf(one.channel);
+      // After an outage each of them begins again in its own time.
+      if (this.#isDisturbed) one.pulse = new Pulse();
+      else if (one.pulse.look(own, all - own.left)) this.#lostOne();
     }
   }
 
@@ -157,7 +161,8 @@ export class Bundle {
   #lostOne(): void {
     if (this.#isOver) return;
     this.#lastWords ??= setTimeout(() => {
-      this.#broke = true;
+      // In an outage, too, one is lost before the others.
+      this.#broke = performance.now() >= this.#outageUntil;
       this.#end();
     }, LAST_WORDS);
   }
@@ -172,6 +177,9 @@ export class Bundle {
 
 /** How long a further connection may stand still while the first one does not, in milliseconds. */
 const STILL_MAX = 5_000;
+
+/** How long after an outage connections may be lost that it cost, in milliseconds. */
+const AFTERMATH = 10_000;
 
 /** How long the first connection may take to say why all of them end, in milliseconds. */
 const LAST_WORDS = 1_000;

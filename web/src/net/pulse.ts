@@ -9,15 +9,15 @@ export interface Seen {
 export class Pulse {
   #own = 0;
   #others = 0;
-  /** How often in a row it did not, while others did or had no need to. */
+  /** How often in a row it did not, while others did: where nothing leaves those either, the path may be silent for all alike. */
   #missed = 0;
 
-  /** Takes in what is seen of a connection and of all others, about once a second; returns whether it counts as lost. */
-  look(own: Seen, others: Seen): boolean {
+  /** Takes in what is seen of a connection, and how much has left the others, about once a second; returns whether it counts as lost. */
+  look(own: Seen, others: number): boolean {
     if (own.waiting === 0 || own.left > this.#own) this.#missed = 0;
-    else if (others.waiting === 0 || others.left > this.#others) this.#missed++;
+    else if (others > this.#others) this.#missed++;
     this.#own = own.left;
-    this.#others = others.left;
+    this.#others = others;
     return this.#missed >= MISSED_MAX;
   }
 }

@@ -78,6 +78,24 @@ test("one that stands still takes the others along, unless the first one does as
   expect([alone.heard, alone.bundle.broke]).toEqual([["lost"], true]);
 });
 
+test("one that is lost in an outage, or right after it, is no reason to keep to one connection", () => {
+  const outage = bundled(2);
+  outage.first.handler?.disturbed(true);
+  outage.further[1]!.handler?.lost();
+  vi.runAllTimers();
+  expect([outage.heard, outage.bundle.broke]).toEqual([["disturbed", "lost"], false]);
+  const brokeAfter = (ms: number): boolean => {
+    const { bundle, first, further } = bundled(2);
+    first.handler?.disturbed(true);
+    first.handler?.disturbed(false);
+    vi.advanceTimersByTime(ms);
+    further[1]!.handler?.lost();
+    vi.runAllTimers();
+    return bundle.broke;
+  };
+  expect([brokeAfter(0), brokeAfter(8_000), brokeAfter(10_000)]).toEqual([false, false, true]);
+});
+
 test("one that sends nothing any more while others do counts as lost", () => {
   const { bundle, heard, first, further } = bundled(2);
   const second = (): void => {
@@ -94,16 +112,36 @@ test("one that sends nothing any more while others do counts as lost", () => {
   expect(further[1]!.data.length, "it gets no more than the others have waiting").toBe(3);
 });
 
+test("what stands still in an outage counts from its end", () => {
+  const { bundle, heard, first, further } = bundled(1);
+  const look = (): void => {
+    bundle.sendData(new Uint8Array(10));
+    first.waiting = 0;
+    bundle.look();
+    vi.runAllTimers();
+  };
+  for (let i = 0; i < 2; i++) bundle.sendData(new Uint8Array(10));
+  further[0]!.waiting = 5;
+  for (let i = 0; i < 5; i++) look();
+  first.handler?.disturbed(true);
+  for (let i = 0; i < 9; i++) look();
+  first.handler?.disturbed(false);
+  for (let i = 0; i < 5; i++) look();
+  expect(heard).toEqual(["disturbed", "disturbed"]);
+  look();
+  expect(heard.at(-1)).toBe("lost");
+});
+
 test("a connection that stands still counts as lost unless all of them do", () => {
   const seen = (left: number, waiting: number): Seen => ({ left, waiting });
   const lostAfter = (own: (second: number) => Seen, others: (second: number) => Seen): number => {
     const pulse = new Pulse();
-    return Array.from({ length: 99 }, (_, i) => pulse.look(own(i + 1), others(i + 1))).indexOf(true) + 1;
+    return Array.from({ length: 99 }, (_, i) => pulse.look(own(i + 1), others(i + 1).left)).indexOf(true) + 1;
   };
   const moves = (second: number): Seen => seen(second, 9);
   const stands = (): Seen => seen(1, 9);
   expect(lostAfter(stands, moves)).toBe(6);
-  expect(lostAfter(stands, () => seen(7, 0)), "the others have arrived").toBe(6);
+  expect(lostAfter(stands, () => seen(7, 0)), "the others have nothing to do, and may be silent as well").toBe(0);
   expect(lostAfter(stands, stands), "the path is silent").toBe(0);
   expect(lostAfter(() => seen(1, 0), moves), "it has nothing to do").toBe(0);
   expect(lostAfter(moves, moves)).toBe(0);
