@@ -40,15 +40,19 @@ export class Further {
 
   /** Opens one; the receiver of files does so when it gets an offer. */
   open(n: number, offer?: Sdp): void {
-    const opening = new Opening(this.#recipe, this.#keys, offer, {
+    const handler: OpeningHandler = {
       say: (said) => this.#handler.say(n, said),
       ready: (channel) => {
         this.#opening.delete(n);
         this.#handler.ready(channel);
       },
       failed: () => this.#opening.delete(n),
-    });
-    this.#opening.set(n, opening);
+    };
+    try {
+      this.#opening.set(n, new Opening(this.#recipe, this.#keys, offer, handler));
+    } catch {
+      // A browser has only so many connections, of all its pages together: the data goes over those that there are.
+    }
   }
 
   /** Gives up those that are not open yet. */
@@ -89,13 +93,13 @@ class Opening {
     this.#offer = offer;
     this.#handler = handler;
     this.#isTaken = this.#isDescribed = offer !== undefined;
-    this.#late = setTimeout(() => this.#fail(), OPEN_MAX);
     // As if a relay followed: nothing is looked for before the description is said.
     this.#peer = new Peer({ servers: recipe, hasRelay: true }, {
       candidate: (candidate) => this.#tell(candidate),
       open: () => void this.#bind(),
       failed: () => this.#fail(),
     });
+    this.#late = setTimeout(() => this.#fail(), offer ? ANSWER_MAX : OPEN_MAX);
     this.#later(() => this.#describe());
   }
 
@@ -181,3 +185,9 @@ class Opening {
 
 /** How long one may take, in milliseconds: by then it is of little use. */
 const OPEN_MAX = 15_000;
+
+/**
+ * How long it may take on the side that answers, which says that it is open: a word that came too late would end a connection that is in
+ * use there, and the others with it.
+ */
+const ANSWER_MAX = OPEN_MAX - 5_000;

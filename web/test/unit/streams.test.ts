@@ -9,6 +9,7 @@ import { Receiver } from "../../src/protocol/receiver.ts";
 import { Sender } from "../../src/protocol/sender.ts";
 import { agreedStreams, isOfStripe, stripeFrame, Stripes, streamsOf, type Look, type Streams } from "../../src/protocol/streams.ts";
 import { TransferError } from "../../src/protocol/transfer_error.ts";
+import { sdpText } from "./sdp.ts";
 
 const FAR: Look = { roundTrip: 40, isBusy: false, rate: 0, isRelayed: false };
 
@@ -108,7 +109,7 @@ describe("of further connections", () => {
 
   test("a description that is none is refused, and the number is free", () => {
     const receiver = new Stripes(announced("receives", "auto"));
-    for (const text of ["v=0", sdp("active"), "", "x".repeat(5000)]) {
+    for (const text of ["v=0", sdpText("active"), "", "x".repeat(5000)]) {
       expect(() => hear(receiver, { t: "pc_offer", n: 1, sdp: text })).toThrow(TransferError);
     }
     expect(hear(receiver, offer(1))).toBe(1);
@@ -266,25 +267,12 @@ function announced(role: Hello["role"], streams: Streams): Hello {
   return hello(role, ["streams"], streams === "auto" ? undefined : streams);
 }
 
-function sdp(setup: string): string {
-  const fingerprint = Array.from({ length: 32 }, () => "00").join(":");
-  return [
-    "v=0",
-    "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
-    "a=ice-ufrag:abcd",
-    "a=ice-pwd:0123456789012345678901",
-    `a=fingerprint:sha-256 ${fingerprint}`,
-    `a=setup:${setup}`,
-    "",
-  ].join("\r\n");
-}
-
 function offer(n: number): Ctl {
-  return { t: "pc_offer", n, sdp: sdp("actpass") };
+  return { t: "pc_offer", n, sdp: sdpText("actpass") };
 }
 
 function answer(n: number): Ctl {
-  return { t: "pc_answer", n, sdp: sdp("active") };
+  return { t: "pc_answer", n, sdp: sdpText("active") };
 }
 
 function candidate(n: number): Ctl {
