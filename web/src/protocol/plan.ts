@@ -17,14 +17,22 @@ interface Missing {
   to: number;
 }
 
+/** What is on its way and not wanted any more. */
+interface Late {
+  /** Where it lies. */
+  readonly from: number;
+  readonly to: number;
+  bytes: number;
+}
+
 export class Plan {
   /** Ranges to ask for, in order. */
   #missing = new Queue<Missing>();
   /** Ranges within one chunk that were asked for and not delivered, and the sum of their bytes. */
   readonly #outstanding = new Ranges();
   #outstandingBytes = 0;
-  /** Ranges whose entry was given up while they were on their way: their bytes are dropped. */
-  readonly #dropped = new Ranges();
+  /** What was on its way of entries that were given up: its bytes are dropped. One for each entry, however many those are. */
+  readonly #late = new Map<number, Late>();
   /** The chunk after the last one that was asked for, by entry. */
   readonly #reach = new Map<number, number>();
   /** Chunks on disk whose hash the sender is to confirm, by entry. */
@@ -65,7 +73,7 @@ export class Plan {
 
   /** Forgets what was on its way on a connection that is lost: it is to be asked for again, before anything else. */
   interrupt(): void {
-    this.#dropped.clear();
+    this.#late.clear();
     this.#outstandingBytes = 0;
     for (const [entry, from, to] of this.#outstanding.clear().reverse()) this.addMissing(entry, from, to);
   }
@@ -83,10 +91,12 @@ export class Plan {
   remove(entry: number): void {
     this.#missing = this.#missing.filter((range) => range.entry !== entry);
     this.#present.delete(entry);
-    for (const [, from, to] of this.#outstanding.remove(entry)) {
-      this.#outstandingBytes -= to - from;
-      this.#dropped.add(entry, from, to);
-    }
+    const late = this.#outstanding.remove(entry);
+    if (late.length === 0) return;
+    const bytes = late.reduce((sum, [, from, to]) => sum + to - from, 0);
+    const [first, last] = late.reduce(([lowest, highest], [, from, to]) => [Math.min(lowest, from), Math.max(highest, to)], [Infinity, 0]);
+    this.#outstandingBytes -= bytes;
+    this.#late.set(entry, { from: first, to: last, bytes });
   }
 
   /** The runs of present chunks: entry, first chunk, count. */
@@ -158,14 +168,24 @@ export class Plan {
   }
 
   /** Checks that a frame lies within a range that was asked for; `false` if nobody wants it any more. Throws. */
-  deliver({ entry, offset, bytes }: DataFrame): boolean {
-    const end = offset + bytes.length;
+  deliver(frame: DataFrame): boolean {
+    const { entry, offset, bytes } = frame;
     // What comes over another connection may overtake what lies before it.
-    const wanted = this.#outstanding.take(entry, offset, end);
-    if (!wanted && !this.#dropped.take(entry, offset, end)) throw broken("data arrived that was not asked for");
-    if (wanted) this.#outstandingBytes -= bytes.length;
-    if (this.#outstanding.count + this.#dropped.count > PIECES_MAX) throw broken("data arrives in too many pieces");
-    return wanted;
+    if (!this.#outstanding.take(entry, offset, offset + bytes.length)) {
+      this.#dropLate(frame);
+      return false;
+    }
+    this.#outstandingBytes -= bytes.length;
+    if (this.#outstanding.count > PIECES_MAX) throw broken("data arrives in too many pieces");
+    return true;
+  }
+
+  /** Takes a frame that nobody wants any more. */
+  #dropLate({ entry, offset, bytes: { length } }: DataFrame): void {
+    const late = this.#late.get(entry);
+    const isWithin = late && late.from <= offset && offset + length <= late.to && length <= late.bytes;
+    if (!isWithin) throw broken("data arrived that was not asked for");
+    late.bytes -= length;
   }
 }
 

@@ -40,15 +40,28 @@ describe("a plan", () => {
     expect(() => deliver(PIECES_MAX - 1)).toThrow(TransferError);
   });
 
-  test("drops what is late of an entry that was given up, each byte once", () => {
-    const plan = asked(CHUNK_BYTES, 5000);
+  test("drops what is late of an entry that was given up, and no more than was asked for", () => {
+    const plan = asked(3 * CHUNK_BYTES, 2 * CHUNK_BYTES);
     plan.deliver(frame(1000, 1000));
     plan.remove(0);
     expect(plan.outstanding).toBe(0);
-    expect(plan.deliver(frame(3000, 1000))).toBe(false);
-    for (const [offset, bytes] of [[1000, 1000], [3000, 1000], [0, 1001], [5000, 1]] as const) {
+    for (const [offset, bytes] of [[2 * CHUNK_BYTES - 1, 2], [2 * CHUNK_BYTES, 1]] as const) {
       expect(() => plan.deliver(frame(offset, bytes)), `${offset}`).toThrow(TransferError);
     }
+    for (const [offset, bytes] of [[CHUNK_BYTES, CHUNK_BYTES], [2000, CHUNK_BYTES - 2000], [0, 1000]] as const) {
+      expect(plan.deliver(frame(offset, bytes)), `${offset}`).toBe(false);
+    }
+    expect(() => plan.deliver(frame(0, 1))).toThrow(TransferError);
+  });
+
+  test("goes on however many entries are given up", () => {
+    const plan = asked(CHUNK_BYTES, CHUNK_BYTES);
+    for (let entry = 1; entry <= PIECES_MAX; entry++) {
+      plan.add(entry, 1, []);
+      expect(plan.nextRange(1, 1)).toEqual([entry, 0, 1]);
+      plan.remove(entry);
+    }
+    expect(plan.deliver(frame(0, 1))).toBe(true);
   });
 
   test("forgets what was asked for beyond the end of a stream", () => {
