@@ -22,8 +22,8 @@ export class Confirmed {
     this.#amount = { ...this.#amount, bytes: this.#amount.bytes + bytes };
   }
 
-  addEntry(): void {
-    this.#amount = { ...this.#amount, entries: this.#amount.entries + 1 };
+  addEntries(count: number): void {
+    this.#amount = { ...this.#amount, entries: this.#amount.entries + count };
   }
 
   /** When there is something to tell; `undefined` if there is not. */

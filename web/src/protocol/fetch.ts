@@ -130,9 +130,8 @@ export class Fetch {
 
   committed(entry: number): void {
     const target = this.#targets.get(entry);
-    if (!target) return;
-    this.#targets.settle(target);
-    this.confirmed.addEntry();
+    if (!target || !this.#targets.settle(target)) return;
+    this.confirmed.addEntries(1);
     this.#report({ t: "entry_done", entry, root: this.#ledger.entryRoot(entry) });
   }
 
@@ -147,6 +146,7 @@ export class Fetch {
     const target = this.#targets.giveUp(entry);
     if (!target) return false;
     this.confirmed.addBytes(-target.verifiedBytes);
+    if (target.isSettled) this.confirmed.addEntries(-1);
     this.#plan.remove(entry);
     this.#assembly.remove(entry);
     this.#ledger.remove(entry);

@@ -15,6 +15,8 @@ export interface Target {
   verifiedBytes: number;
   /** Whether any of its data was asked for and it has no final name yet. */
   open: boolean;
+  /** Whether it has its final name. */
+  isSettled: boolean;
   retries: number;
 }
 
@@ -48,7 +50,7 @@ export class Targets {
   }
 
   add(id: number, kind: EntryKind, size: number | undefined): Target {
-    const target: Target = { kind, size, verified: 0, verifiedBytes: 0, open: false, retries: 0 };
+    const target: Target = { kind, size, verified: 0, verifiedBytes: 0, open: false, isSettled: false, retries: 0 };
     this.#all.set(id, target);
     this.#unsettled++;
     return target;
@@ -60,18 +62,26 @@ export class Targets {
     this.#open++;
   }
 
-  /** Notes that an entry has its final name. */
-  settle(target: Target): void {
+  /** Notes that an entry has its final name; returns whether that is news. */
+  settle(target: Target): boolean {
+    if (target.isSettled) return false;
+    target.isSettled = true;
+    this.#close(target);
+    return true;
+  }
+
+  #close(target: Target): void {
     if (target.open) this.#open--;
     target.open = false;
     this.#unsettled--;
   }
 
-  /** Gives an entry up and returns how far it was; `undefined` if there is none. */
+  /** Gives an entry up, even one that has its final name, and returns how far it was; `undefined` if there is none. */
   giveUp(id: number): Target | undefined {
     const target = this.#all.get(id);
     if (!target) return undefined;
-    this.settle(target);
+    // Where a connection was lost the sender may have been asked twice, and find out late that it cannot go on.
+    if (!target.isSettled) this.#close(target);
     this.#all.delete(id);
     this.#givenUp.add(id);
     return target;

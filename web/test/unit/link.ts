@@ -3,6 +3,7 @@
 import { expect } from "vitest";
 
 import { concat, type Bytes } from "../../src/protocol/bytes.ts";
+import { encodeCtl } from "../../src/protocol/ctl.ts";
 import { decodeDataFrame, encodeDataFrame } from "../../src/protocol/data_frame.ts";
 import { chunkRange, hashOf } from "../../src/protocol/hash.ts";
 import { CHUNK_BYTES } from "../../src/protocol/limits.ts";
@@ -81,6 +82,12 @@ export class Link {
     const bytes = sent.subarray(...chunkRange(chunk, sent.length));
     this.put(entry, chunk, bytes);
     this.acceptance = { entries: this.contents.map((_, i) => i), present: new Map([[entry, [[chunk, hashOf(bytes)]]]]) };
+  }
+
+  /** Has both sides hear at that time that the other one gives an entry up. */
+  skip(entry: number, at: number): void {
+    const ctl = encodeCtl({ t: "skip", entry, reason: "changed" });
+    this.#packets.push({ at, to: "sender", ctl }, { at, to: "receiver", ctl });
   }
 
   /** Whether the disk has what was sent. */

@@ -74,6 +74,18 @@ describe("a transfer", () => {
     expect(link.committed.size).toBe(0);
   });
 
+  test("goes on with the others when an entry is given up after it got its name", () => {
+    const link = new Link([new Uint8Array(), content(1, 24 * MIB)]);
+    // Far away the second one is under way for longer than that.
+    link.dataDelay = 500;
+    link.skip(0, 300);
+    expect(link.run()).toBeUndefined();
+    expect([...link.committed]).toEqual([0, 1]);
+    expect(link.holds(1)).toBe(true);
+    const last = link.receiverEvents.filter(({ t }) => t === "progress").at(-1);
+    expect(last).toEqual({ t: "progress", bytes: 24 * MIB, entries: 1 });
+  });
+
   test("shows a text and stores nothing of it", () => {
     const text = new TextEncoder().encode("héllo");
     const link = new Link([text], "text");
