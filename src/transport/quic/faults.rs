@@ -15,6 +15,7 @@ pub(in crate::transport) struct Faults {
     passing: AtomicUsize,
     corrupting: AtomicBool,
     without_dtls: AtomicBool,
+    without_checks: AtomicBool,
 }
 
 impl Default for Faults {
@@ -24,6 +25,7 @@ impl Default for Faults {
             passing: AtomicUsize::new(usize::MAX),
             corrupting: AtomicBool::new(false),
             without_dtls: AtomicBool::new(false),
+            without_checks: AtomicBool::new(false),
         }
     }
 }
@@ -45,9 +47,18 @@ impl Faults {
         self.without_dtls.store(true, Ordering::Relaxed);
     }
 
+    /// Drops the checks and the answers by which ICE finds a path and knows that it is alive, from now on.
+    pub(in crate::transport) fn drop_checks(&self) {
+        self.without_checks.store(true, Ordering::Relaxed);
+    }
+
     /// Whether a datagram of WebRTC's is dropped.
     pub(in crate::transport) fn drops(&self, datagram: &[u8]) -> bool {
-        self.without_dtls.load(Ordering::Relaxed) && matches!(datagram, [20..=63, ..])
+        match datagram {
+            [0..=3, ..] => self.without_checks.load(Ordering::Relaxed),
+            [20..=63, ..] => self.without_dtls.load(Ordering::Relaxed),
+            _ => false,
+        }
     }
 
     pub(super) fn send(

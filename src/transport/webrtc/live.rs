@@ -110,7 +110,10 @@ impl Live {
             incoming = self.joined.next() => Some(incoming),
         };
         match incoming {
-            Some(incoming) => incoming,
+            Some(incoming) => {
+                self.stripes.note(&incoming);
+                incoming
+            }
             None => Incoming::Lost(self.guard.ending().wait().await),
         }
     }

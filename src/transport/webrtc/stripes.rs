@@ -34,6 +34,8 @@ use crate::transport::{
 #[derive(Debug, Default)]
 pub(super) struct Stripes {
     planes: Mutex<Arc<[Arc<Plane>]>>,
+    /// Whether nothing is heard over the first one either.
+    is_disturbed: AtomicBool,
     /// Whether the connection ended because one of them did.
     broke: AtomicBool,
 }
@@ -49,8 +51,22 @@ impl Stripes {
         *planes = planes.iter().cloned().chain([plane]).collect();
     }
 
+    /// Takes note of what is told of the first one.
+    pub(super) fn note(&self, incoming: &Incoming) {
+        match incoming {
+            Incoming::Disturbed => self.is_disturbed.store(true, Ordering::Relaxed),
+            Incoming::Recovered => self.is_disturbed.store(false, Ordering::Relaxed),
+            Incoming::Ctl(_) | Incoming::Data(_) | Incoming::Lost(_) => {}
+        }
+    }
+
+    /// Whether the connection ended because one of them did, and not the whole path, which they notice one after the other.
     pub(super) fn broke(&self) -> bool {
         self.broke.load(Ordering::Relaxed)
+    }
+
+    fn lose_one(&self) {
+        self.broke.store(!self.is_disturbed.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// Sends a frame over `first` or one of the others, whichever has least to be acknowledged.
@@ -156,7 +172,7 @@ impl Carrier {
             tokio::select! {
                 _ = self.ending.wait() => {}
                 () = sleep(LAST_WORDS) => {
-                    self.stripes.broke.store(true, Ordering::Relaxed);
+                    self.stripes.lose_one();
                     self.ending.end(lost);
                 }
             }

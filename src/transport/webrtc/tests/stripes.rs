@@ -55,6 +55,21 @@ async fn one_that_is_lost_takes_the_others_along() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_lost_while_nothing_comes_over_the_first_either_says_nothing_against_several() {
+    let config = TransportConfig { disturbed_after: Duration::from_secs(1), ..loopback() };
+    let (guest, host, _) = dial(&config).await;
+    let wire = Arc::clone(&host.sockets);
+    let (mut guest, _host) = (guest.into_channel().unwrap(), host.into_channel().unwrap());
+    let (there, here) = open().await;
+    guest.join(there);
+    wire.faults.drop_checks();
+    assert_eq!(next(&mut guest).await, Incoming::Disturbed);
+    here.hang_up().await;
+    assert_eq!(next(&mut guest).await, Incoming::Lost(Lost::ClosedByPeer));
+    assert!(!guest.broke_by_further());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn closing_waits_for_what_a_further_connection_has_to_deliver() {
     let (mut guest, host) = open().await;
     let (there, here, _) = dial(&loopback()).await;
