@@ -67,8 +67,9 @@ impl Further {
         self.peers.insert(n, peer);
         let opening = Opening { n, peer_says, say: self.say.clone(), candidates: 0 };
         let (recipe, keys) = (recipe.clone(), Arc::clone(keys));
+        let limit = if offer.is_some() { ANSWER_MAX } else { OPEN_MAX };
         self.tasks.spawn(async move {
-            let opened = timeout(OPEN_MAX, opening.run(offer, &recipe, &keys)).await;
+            let opened = timeout(limit, opening.run(offer, &recipe, &keys)).await;
             (n, opened.unwrap_or(Err(Error::BindMissing)))
         });
     }
@@ -167,3 +168,72 @@ impl Opening {
 
 /// How long one may take: by then it is of little use.
 const OPEN_MAX: Duration = Duration::from_secs(15);
+
+/// How long for the side that answers and says that it is open. The other one still waits when it hears of that: if it had given up, one
+/// that is lost would be told, and take the whole line along.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use p2pshare_protocol::cpace::Exchange;
+    use p2pshare_protocol::keys::{KeySchedule, Transcript};
+    use p2pshare_protocol::role::Role;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::transport::TransportConfig;
+
+    #[tokio::test]
+    async fn the_side_that_answers_gives_up_first() {
+        let (guest, host) = connected().await;
+        let (offering_recipe, answering_recipe) = (guest.recipe().unwrap(), host.recipe().unwrap());
+        let (mut offering, mut answering, keys) = (Further::new(), Further::new(), Arc::new(keys()));
+        offering.open(1, None, &offering_recipe, &keys);
+        let News::Say(1, offer) = offering.news().await else { panic!("it is not described first") };
+        answering.hear(1, offer, Some(&answering_recipe), &keys);
+        let News::Say(1, Stripe::Answer(_)) = answering.news().await else { panic!("it is not answered") };
+        // Nothing of that is passed on.
+        tokio::time::pause();
+        let (offered, answered) = tokio::join!(until_given_up(&mut offering), until_given_up(&mut answering));
+        assert!(answered + Duration::from_secs(3) < offered, "{answered:?}, {offered:?}");
+    }
+
+    async fn until_given_up(further: &mut Further) -> Duration {
+        let start = Instant::now();
+        while !further.peers.is_empty() {
+            let _ = timeout(Duration::from_millis(100), further.news()).await;
+        }
+        start.elapsed()
+    }
+
+    fn keys() -> SessionKeys {
+        let exchange = Exchange::new(Role::Host, b"", b"", &[0; 16], &[7; 64]);
+        let element = *exchange.element();
+        let transcript = Transcript { sid: &[0; 16], ci: b"", host: (&element, b""), guest: (&element, b"") };
+        let schedule = KeySchedule::new(&transcript, &exchange.finish(b"", &element, b"").unwrap());
+        schedule.session_keys(Role::Host)
+    }
+
+    async fn connected() -> (Channel, Channel) {
+        let config = TransportConfig { loopback: true, quic: false, ..TransportConfig::default() };
+        let mut host = Dialing::prepare(&config).await.unwrap();
+        let (mut guest, offer) = Dialing::offer(&config).await.unwrap();
+        guest.accept_answer(&host.answer(&offer).await.unwrap()).await.unwrap();
+        let mut open = (false, false);
+        while open != (true, true) {
+            tokio::select! {
+                event = guest.next_event() => match event {
+                    DialEvent::LocalCandidate(candidate) => host.add_candidate(&candidate).await,
+                    DialEvent::Open => open.0 = true,
+                    DialEvent::GatheringDone | DialEvent::Failed(_) => {}
+                },
+                event = host.next_event() => match event {
+                    DialEvent::LocalCandidate(candidate) => guest.add_candidate(&candidate).await,
+                    DialEvent::Open => open.1 = true,
+                    DialEvent::GatheringDone | DialEvent::Failed(_) => {}
+                },
+            }
+        }
+        (guest.into_channel().unwrap(), host.into_channel().unwrap())
+    }
+}
