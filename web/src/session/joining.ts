@@ -116,12 +116,17 @@ export class Joining {
 
 /**
  * Waits for the host's hello, without taking it, to learn which way the files go. Whoever waits gives signs of life.
- * Throws `Failure`.
+ * Throws `Failure`; the line is closed then.
  */
-export async function hearDirection(line: Line): Promise<Direction> {
+export async function hearDirection(line: Pick<Line, "listen" | "unlisten" | "giveBack" | "close">): Promise<Direction> {
   const heard: Uint8Array[] = [];
   return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Failure({ t: "lost" })), SILENCE_MAX);
+    const fail = (failure: Failure): void => {
+      clearTimeout(late);
+      line.close();
+      reject(failure);
+    };
+    const late = setTimeout(() => fail(new Failure({ t: "lost" })), SILENCE_MAX);
     line.listen({
       ctl: (bytes) => {
         heard.push(bytes);
@@ -138,11 +143,11 @@ export async function hearDirection(line: Line): Promise<Direction> {
         line.giveBack(heard);
         resolve(role ?? "sends");
       },
-      data: () => reject(new Failure({ t: "bind_missing" })),
+      data: () => fail(new Failure({ t: "bind_missing" })),
       drained: () => undefined,
       disturbed: () => undefined,
       replaced: () => heard.splice(0),
-      lost: () => reject(new Failure({ t: "lost" })),
+      lost: () => fail(new Failure({ t: "lost" })),
     });
   });
 }
