@@ -31,15 +31,21 @@ export class Share {
   async start(options: ShareOptions): Promise<void> {
     if (this.#isOver) return;
     this.#hosting = new Hosting(options, {
-      shared: (code, link) => this.#change({ code, link, isOnline: true }),
+      shared: (code, link) => {
+        const notice = this.#screen?.notice;
+        this.#change({ code, link, isOnline: true, notice: notice?.t === "crowded" ? undefined : notice });
+      },
       wrongCode: (left) => this.#change({ notice: { t: "wrong_code", left } }),
       wrongPassword: (left) => this.#change({ notice: { t: "wrong_password", left } }),
       confirm: (digits) => this.#ask(digits),
+      crowded: (seconds) => this.#change({ notice: { t: "crowded", seconds } }),
       online: (isOnline) => this.#change({ isOnline }),
       guest: (line) => this.#serve(line, options.max === 1),
       guestFailed: (failure) => this.#addGuest({ stage: "failed", failure: failure.reason }),
       failed: (failure) => {
-        if (!this.#isOver && this.#sendings.size === 0) this.#app.fail(failure.reason);
+        if (this.#isOver || this.#sendings.size > 0) return;
+        this.stop();
+        this.#app.fail(failure.reason);
       },
     });
     await this.#hosting.start();

@@ -57,6 +57,11 @@ export interface Received {
   readonly isStreamed: boolean;
 }
 
+/** What the person who shares is to know; `left` is how many tries are. */
+export type Notice =
+  | { readonly t: "wrong_code" | "wrong_password"; readonly left: number }
+  | { readonly t: "crowded"; readonly seconds: number };
+
 export type Screen =
   | { readonly t: "home"; readonly codeError: CodeError | undefined; readonly nameplate: string }
   | { readonly t: "joining"; readonly step: JoinStep }
@@ -103,7 +108,7 @@ export type Screen =
       readonly link: string;
       readonly guests: readonly Guest[];
       readonly isOnline: boolean;
-      readonly notice: { readonly t: "wrong_code" | "wrong_password"; readonly left: number } | undefined;
+      readonly notice: Notice | undefined;
       /** A guest waits for this number to be compared. */
       readonly digits: string | undefined;
       readonly hasPassword: boolean;

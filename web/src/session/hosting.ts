@@ -37,6 +37,8 @@ export interface HostingHandler extends Pick<PairingHost, "confirm"> {
   guestFailed(failure: Failure): void;
   /** Whether the server is connected. */
   online(isOnline: boolean): void;
+  /** The server asks to wait so many seconds before it opens the share. */
+  crowded(seconds: number): void;
   /** The share cannot be held. */
   failed(failure: Failure): void;
 }
@@ -64,6 +66,10 @@ export class Hosting {
   #signaling: Signaling | undefined;
   #ice = NO_ICE;
   #paired = 0;
+  /** Whether anybody was told how to find the share. */
+  #isShared = false;
+  /** Until when a server that asks to wait is asked again. */
+  #patientUntil = 0;
   #isOver = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
@@ -99,6 +105,7 @@ export class Hosting {
       return;
     }
     this.#handler.online(true);
+    this.#patientUntil = performance.now() + CROWDED_MAX;
     this.#say(this.#codeRequest());
     this.#say(this.#linkRequest());
   }
@@ -153,10 +160,7 @@ export class Hosting {
         this.#lost(message.room);
         break;
       case "error":
-        if (message.code === "not_active" && message.room !== undefined) this.#lost(message.room);
-        else if (!this.#codeRoom.isOpen) {
-          this.#handler.failed(new Failure({ t: "refused", code: message.code, retryAfter: message.retry_after }));
-        }
+        this.#refused(message);
         break;
       case "turn":
         this.#guests.get(message.cid ?? 0)?.pairing.begin(granted(message));
@@ -177,8 +181,26 @@ export class Hosting {
       this.#codeRoom = { token, isOpen: true };
     }
     if (this.#code && this.#codeRoom.isOpen && this.#linkRoom.isOpen) {
+      this.#isShared = true;
       const origin = this.#ice.elsewhere ?? location.origin;
       this.#handler.shared(spacedCode(this.#code), `${origin}/#${fragmentOf(this.#link)}`);
+    }
+  }
+
+  /** Takes in that the server refused something: a room, as long as that is not open. A code that is new has no room yet. */
+  #refused({ code, room, retry_after: seconds }: Extract<ServerMessage, { type: "error" }>): void {
+    if (code === "not_active" && room !== undefined) {
+      this.#lost(room);
+      return;
+    }
+    const isLink = room === roomOfLink(this.#link);
+    if ((isLink ? this.#linkRoom : this.#codeRoom).isOpen) return;
+    if (code === "rate_limited" && seconds !== undefined && performance.now() + 1_000 * seconds < this.#patientUntil) {
+      if (!this.#isShared) this.#handler.crowded(seconds);
+      const signaling = this.#signaling;
+      setTimeout(() => signaling?.say(isLink ? this.#linkRequest() : this.#codeRequest()), 1_000 * Math.max(1, seconds));
+    } else if (!isLink || !this.#isShared) {
+      this.#handler.failed(new Failure({ t: "refused", code, retryAfter: seconds }));
     }
   }
 
@@ -292,5 +314,7 @@ export class Hosting {
 }
 
 const LIFETIME_S = 24 * 3600;
+/** How long a server is given that asks to wait, in milliseconds; a person would wait no longer. */
+const CROWDED_MAX = 60_000;
 const RETRY_FIRST = 1_000;
 const RETRY_MAX = 30_000;

@@ -4,7 +4,7 @@ import encodeQR from "qr";
 
 import type { App } from "../app.ts";
 import { shown } from "../protocol/local_name.ts";
-import type { Guest } from "../state.ts";
+import type { Guest, Notice } from "../state.ts";
 import { h, type Child, type VNode } from "./dom.ts";
 import { button, buttons, card, copy, type Of } from "./parts.ts";
 import { badge, bar, pace, percent } from "./progress.ts";
@@ -37,7 +37,7 @@ export function share(now: Of<"share">, app: App): Child {
         // Who scans it has another device.
         isReady && !isOnlyHere(now.link) && qr(now.link),
       ),
-      now.notice && h("p", { class: "error", role: "alert" }, now.notice.t === "wrong_code" ? words.wrongCode(now.notice.left) : words.wrongPassword(now.notice.left)),
+      now.notice && h("p", { class: "error", role: "alert" }, noticeText(now.notice)),
       now.notice?.t === "wrong_password" && now.notice.left === 0 && buttons(button(words.unlock, () => app.unlockPassword())),
       h("h2", {}, words.receivers),
       now.guests.length === 0 ? h("p", { class: "quiet" }, words.noReceiver) : h("ul", { class: "guests" }, now.guests.map(guest)),
@@ -45,6 +45,17 @@ export function share(now: Of<"share">, app: App): Child {
       buttons(button(words.stopSharing, () => app.home())),
     ),
   ];
+}
+
+function noticeText(notice: Notice): string {
+  switch (notice.t) {
+    case "wrong_code":
+      return words.wrongCode(notice.left);
+    case "wrong_password":
+      return words.wrongPassword(notice.left);
+    case "crowded":
+      return words.crowded(notice.seconds);
+  }
 }
 
 /** Whether a link opens on this device and on no other. */

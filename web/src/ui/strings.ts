@@ -132,6 +132,7 @@ export const words = {
   keepOpen: "Keep this tab open.",
   opening: "Opening…",
   offline: "The server cannot be reached. Trying again…",
+  crowded: (seconds: number) => `The server asks to wait ${seconds} s: too much came from this network just now.`,
   wrongCode: (left: number) =>
     left === 0 ? "Wrong codes were tried. The code has changed." : `A wrong code was tried. After ${left} more the code changes.`,
   wrongPassword: (left: number) =>
