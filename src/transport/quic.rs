@@ -28,6 +28,7 @@ mod config;
 mod credentials;
 mod ctl;
 mod handover;
+mod parts;
 mod receive;
 mod rest;
 mod send;
@@ -270,20 +271,6 @@ impl Plane {
         self.sending.lock().await.send(header, payload).await
     }
 
-    /// Sends a frame to a browser, no more of it at once than its socket holds.
-    async fn send_in_parts(&self, header: [u8; DATA_HEADER_BYTES], payload: Bytes) -> Result<(), Lost> {
-        let mut sending = self.sending.lock().await;
-        let part_bytes = self.sockets.bytes_of(PART_PACKETS) - DATA_HEADER_BYTES;
-        for start in (0..payload.len()).step_by(part_bytes) {
-            if self.sockets.is_near() {
-                self.lane.flight_below(self.sockets.bytes_of(FLIGHT_PACKETS)).await?;
-            }
-            let part = payload.slice(start..payload.len().min(start + part_bytes));
-            sending.send(header_at(header, start), part).await?;
-        }
-        Ok(())
-    }
-
     /// Waits, with a frame of so many bytes, for QUIC to come up if that is expected and worth it.
     async fn await_quic(&self, bytes: usize) {
         let Some(deadline) = *self.awaited.borrow() else { return };
@@ -373,20 +360,6 @@ impl Plane {
         self.receiving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// The header of the part of a frame that begins so far behind its start.
-fn header_at(mut header: [u8; DATA_HEADER_BYTES], bytes: usize) -> [u8; DATA_HEADER_BYTES] {
-    let [_, _, _, _, offset @ ..] = &mut header;
-    *offset = (u64::from_be_bytes(*offset) + bytes as u64).to_be_bytes();
-    header
-}
-
-/// Packets of a part of a frame for a browser: they leave in one call to the system, which sixteen at least have to.
-const PART_PACKETS: usize = 24;
-
-/// Packets that a browser nearby may have to acknowledge when the next part follows: forty then. Its socket holds 56, as Linux
-/// counts, and what was read may take a quarter of that for a while.
-const FLIGHT_PACKETS: usize = 16;
 
 /// How long larger frames wait for QUIC where the data channels were open first. It had more time than it needs.
 const AWAIT_MAX: Duration = Duration::from_secs(1);

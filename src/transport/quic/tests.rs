@@ -8,7 +8,10 @@ use self::pair::{
     Way, connect, connect_by, faults, hash_of, hash_of_part, loopback, meet, next, prepare, receive_file, receive_part,
     send_file, up,
 };
-use super::*;
+use super::{
+    parts::{FLIGHT_PACKETS, PART_PACKETS},
+    *,
+};
 use crate::transport::{Dialing, Incoming, TransportConfig};
 
 mod pair;
