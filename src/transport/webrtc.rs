@@ -312,13 +312,8 @@ impl Dialing {
     }
 
     #[cfg(test)]
-    pub(super) fn faults(&self) -> &super::quic::Faults {
-        &self.sockets.faults
-    }
-
-    #[cfg(test)]
-    pub(super) fn lead_astray(&self) {
-        self.sockets.lead_astray();
+    pub(super) fn sockets(&self) -> &Arc<Sockets> {
+        &self.sockets
     }
 
     fn pc(&self) -> &dyn PeerConnection {

@@ -92,12 +92,13 @@ impl Carrier {
                     () = leaves(routes, route, self.role) => return None,
                     opened = attempt.connect(route, self.role, &self.configs, &self.plane) => opened?,
                 };
+                #[cfg(test)]
+                self.plane.sockets.faults.note_open();
                 let nominated = tokio::select! {
+                    biased;
                     nominated = next_route(routes, |route| route.is_nominated) => Some(nominated?),
-                    reason = connection.closed() => {
-                        self.heed(&reason);
-                        None
-                    }
+                    // Whatever the reason, it is none for this side: nothing was said, and why there is no path shows here, too.
+                    _ = connection.closed() => None,
                     // A relay is, and QUIC would only be in the way.
                     () = sleep(NOMINATED_WITHIN) => return None,
                 };
@@ -239,7 +240,7 @@ impl Attempt {
 type Opened = (Connection, SendStream);
 
 /// Waits for a client that proves to be the peer; one that does not go on with its handshake holds up no other.
-async fn accept(endpoint: &Endpoint, plane: &Arc<Plane>) -> Option<Opened> {
+pub(super) async fn accept(endpoint: &Endpoint, plane: &Arc<Plane>) -> Option<Opened> {
     let mut welcomes = JoinSet::new();
     loop {
         tokio::select! {

@@ -16,6 +16,7 @@ pub(in crate::transport) struct Faults {
     corrupting: AtomicBool,
     without_dtls: AtomicBool,
     without_checks: AtomicBool,
+    opened: AtomicUsize,
 }
 
 impl Default for Faults {
@@ -26,6 +27,7 @@ impl Default for Faults {
             corrupting: AtomicBool::new(false),
             without_dtls: AtomicBool::new(false),
             without_checks: AtomicBool::new(false),
+            opened: AtomicUsize::new(0),
         }
     }
 }
@@ -59,6 +61,15 @@ impl Faults {
             [20..=63, ..] => self.without_dtls.load(Ordering::Relaxed),
             _ => false,
         }
+    }
+
+    pub(super) fn note_open(&self) {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often QUIC has come up in spite of it, whether it then carried anything or not.
+    pub(super) fn opened(&self) -> usize {
+        self.opened.load(Ordering::Relaxed)
     }
 
     pub(super) fn send(

@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use tokio::time::{Instant, timeout};
 
 use self::pair::{
-    Way, connect, connect_by, faults, hash_of, hash_of_part, loopback, meet, next, prepare, receive_file, receive_part,
+    Way, connect, connect_by, faults, hash_of, hash_of_part, loopback, meet, next, receive_file, receive_part,
     send_file, up,
 };
 use super::{
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::transport::{Dialing, Incoming, TransportConfig};
 
+mod knocks;
 mod pair;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,53 +168,6 @@ async fn another_certificate_than_the_announced_one_is_refused_by_either_side() 
         if forge_guest {
             assert_eq!(host.data_plane(), DataPlane::DataChannel);
         }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_said_first_comes_first_and_once_whatever_carries_it() {
-    let forged = [true, false].map(|is_guest| Way::Forged { is_guest });
-    for way in [Way::Any, Way::QuicOnly, Way::DataChannel].into_iter().chain(forged) {
-        let (mut host, mut guest) = prepare(&loopback(), way).await;
-        for (side, name) in [(&mut host, "host"), (&mut guest, "guest")] {
-            assert!(side.say_first(|_| Bytes::from(name)), "{way:?}");
-            assert!(!side.say_first(|_| Bytes::from("again")), "{way:?}");
-        }
-        let (mut guest, mut host) = meet(guest, host, |_| true).await;
-        let (from_guest, from_host) = (guest.sender(), host.sender());
-        for (from, to, name) in [(from_guest, &mut host, "guest"), (from_host, &mut guest, "host")] {
-            from.send_ctl(Bytes::from_static(b"second")).await.unwrap();
-            assert_eq!(next(to).await, Incoming::Ctl(Bytes::from(name)), "{way:?}");
-            assert_eq!(next(to).await, Incoming::Ctl(Bytes::from_static(b"second")), "{way:?}");
-        }
-        guest.close().await;
-        assert_eq!(next(&mut host).await, Incoming::Lost(Lost::ClosedByPeer), "{way:?}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_for_the_peer_alone_is_not_said_to_who_has_not_proven_to_be_it() {
-    let (guest, _host) = connect_by(&loopback(), |_| true, Way::QuicOnly).await;
-    up(&guest).await;
-    let ctl = &guest.plane().ctl;
-    // What the peer has not heard by then is kept.
-    ctl.quic_lost();
-    assert!(ctl.early_words().is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn where_quic_knocked_at_the_wrong_address_it_comes_up_on_the_nominated_path() {
-    for is_guest_wrong in [true, false] {
-        let (host, guest) = prepare(&loopback(), Way::Any).await;
-        if is_guest_wrong { &guest } else { &host }.lead_astray();
-        let (guest, mut host) = meet(guest, host, |_| true).await;
-        up(&guest).await;
-        up(&host).await;
-        let sending = send_file(&guest, 0, 8 << 20);
-        assert_eq!(receive_file(&mut host, 8 << 20, |_| {}).await, hash_of(8 << 20));
-        sending.await.unwrap();
-        let remote = guest.plane().sockets.routes().borrow().clone().unwrap().remote;
-        assert_eq!(guest.path().await.unwrap().remote.map(|remote| remote.port()), Some(remote.port()));
     }
 }
 

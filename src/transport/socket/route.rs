@@ -209,11 +209,19 @@ impl Sockets {
         });
     }
 
-    /// Has QUIC knock at an address where nobody is.
+    /// Has QUIC knock at an address, as if the peer had been heard from there first.
     #[cfg(test)]
-    pub(in crate::transport) fn lead_astray(&self) {
-        let socket = self.all.lock().unwrap().iter().find_map(Weak::upgrade).unwrap();
-        self.note_route(&socket, SocketAddr::new(socket.local.ip(), 9), false);
+    pub(in crate::transport) fn lead_to(&self, remote: SocketAddr) {
+        let all = self.all.lock().unwrap().clone();
+        let socket = all.iter().filter_map(Weak::upgrade).find(|socket| socket.local.ip() == remote.ip()).unwrap();
+        self.note_peer(remote);
+        self.note_route(&socket, remote, false);
+    }
+
+    /// The addresses of all sockets.
+    #[cfg(test)]
+    pub(in crate::transport) fn locals(&self) -> Vec<SocketAddr> {
+        self.all.lock().unwrap().iter().filter_map(Weak::upgrade).map(|socket| socket.local).collect()
     }
 
     fn is_peers_relay(&self, address: SocketAddr) -> bool {

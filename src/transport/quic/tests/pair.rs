@@ -55,9 +55,9 @@ pub(super) async fn prepare(config: &TransportConfig, way: Way) -> (Dialing, Dia
     let (mut guest, mut offer) = Dialing::offer(config).await.unwrap();
     match way {
         Way::Any => {}
-        Way::DataChannel => guest.faults().drop_after(0),
+        Way::DataChannel => guest.sockets().faults.drop_after(0),
         // It has said hello by then, and so knows the path.
-        Way::QuicOnly => guest.faults().drop_dtls(),
+        Way::QuicOnly => guest.sockets().faults.drop_dtls(),
         Way::Forged { is_guest: true } => forge(&mut offer),
         Way::Forged { is_guest: false } => {}
     }
