@@ -10,14 +10,11 @@ import { folder, host, launch, makeFile, open, remove, run, serve, sha256 } from
 let browser;
 let server;
 let file;
-let long;
 const dir = folder();
 before(async () => {
   browser = await launch();
   server = await serve();
   file = makeFile(join(dir, "film.bin"), 24_000_001);
-  // A receiver with a limit has asked for 16 MiB more than it has stored, before the first further connection opens.
-  long = makeFile(join(dir, "long.bin"), 48_000_001);
 });
 after(async () => {
   await browser.close();
@@ -25,7 +22,7 @@ after(async () => {
   remove(dir);
 });
 
-/** A page that counts what each of its connections carries, and lets a test break one. */
+/** A page that counts what each of its connections carries, and has the first further one that does meet with what a test says. */
 async function counting(url, more = () => {}) {
   const opened = await open(browser, undefined);
   await opened.page.addInitScript(() => {
@@ -33,14 +30,20 @@ async function counting(url, more = () => {}) {
     const { createDataChannel } = RTCPeerConnection.prototype;
     RTCPeerConnection.prototype.createDataChannel = function (label, init) {
       const lane = createDataChannel.call(this, label, init);
-      globalThis.lanes[label].push(lane);
+      const at = globalThis.lanes[label].push(lane) - 1;
       lane.carried = 0;
       lane.pc = this;
-      lane.addEventListener("message", ({ data }) => (lane.carried += data.byteLength ?? data.length));
+      const count = (bytes) => {
+        lane.carried += bytes;
+        if (label === "ctl" || at === 0) return;
+        globalThis.meet?.(at);
+        globalThis.meet = undefined;
+      };
+      lane.addEventListener("message", ({ data }) => count(data.byteLength ?? data.length));
       const { send } = lane;
       lane.send = (data) => {
-        lane.carried += data.byteLength;
         send.call(lane, data);
+        count(data.byteLength);
       };
       return lane;
     };
@@ -53,122 +56,139 @@ async function counting(url, more = () => {}) {
 /** The bytes that each data lane of a page carried. */
 const carried = (page) => page.evaluate(() => globalThis.lanes.data.map((lane) => lane.carried));
 
-/** Waits until a page's second data lane, or a later one, carries something. */
-const spread = (page) => page.waitForFunction(() => globalThis.lanes.data.slice(1).some((lane) => lane.carried > 0));
+/** How many connections a program saw in the end. */
+const connections = ({ output }) => Number([...output.matchAll(/"connections":(\d+)/g)].at(-1)[1]);
 
-/** Asserts that data went on after one of the first three broke, and at last over one connection with none beside it. */
-async function assertWentOn(page, program) {
+/** Asserts that both sides used three connections for what was moved, and all of them. */
+async function assertSpread({ page, complaints }, program) {
+  assert.equal(connections(program), 3, program.output);
   const lanes = await carried(page);
-  assert.ok(lanes.slice(3).some((bytes) => bytes > 0), lanes.join());
-  assert.equal(connections(program), 1, program.output);
+  assert.equal(lanes.length, 3);
+  assert.ok(lanes.every((bytes) => bytes > 1e6), lanes.join());
+  assert.deepEqual(complaints, []);
 }
 
+/** Asserts that data went on after one of the first three broke, and at last over one connection with none beside it. */
+async function assertWentOn({ page }, program) {
+  assert.match(program.output, /"event":"reconnecting"/);
+  assert.equal(connections(program), 1, program.output);
+  const lanes = await carried(page);
+  assert.ok(lanes.slice(3).some((bytes) => bytes > 0), lanes.join());
+}
+
+/** Has a page do something to its first further connection that carries data, as soon as it does. */
+const meet = (page, act) => page.evaluate(`globalThis.meet = ${act}`);
+
 /** In a page: has it believe that a further connection has ended. */
-function breakHere() {
-  globalThis.lanes.data.find(({ carried }, i) => i > 0 && carried > 0).onclose();
+function breakHere(at) {
+  globalThis.lanes.data[at].onclose();
 }
 
 /** In a page: ends a further connection with all that is on its way, so that the other side is told and the page is not. */
-function closeUnheard() {
+function closeUnheard(at) {
   const { ctl, data } = globalThis.lanes;
-  const at = data.findIndex(({ carried }, i) => i > 0 && carried > 0);
   for (const lane of [ctl[at], data[at]]) lane.onclose = null;
   data[at].pc.close();
 }
 
-/** How many connections a program saw in the end. */
-const connections = ({ output }) => Number([...output.matchAll(/"connections":(\d+)/g)].at(-1)[1]);
+/** Both, and the side that sees it. */
+const BREAKS = [["page", breakHere], ["terminal", closeUnheard]];
 
-async function sendToPage(...options) {
-  const sender = run(["send", "--json", "--limit", "8MB", ...options, "--server", server.local, file]);
+/** A page to which a program is about to send, over so many connections from the first byte. */
+async function sendToPage(count, limit = "8MB") {
+  const options = count > 1 ? ["--streams", `${count}`] : [];
+  const sender = run(["send", "--json", "--limit", limit, ...options, "--server", server.local, file]);
   const [, link] = await sender.line(/"link":"(http:\/\/[^"]+)"/);
-  const { page, context, complaints } = await counting(link);
-  const download = new Promise((resolve) => page.once("download", resolve));
-  await page.getByRole("button", { name: /^Download/ }).click();
-  return { sender, page, context, complaints, arrived: async () => sha256(await (await download).path()) };
+  const opened = await counting(link);
+  const download = new Promise((resolve) => opened.page.once("download", resolve));
+  await sender.line(new RegExp(`"connections":${count}`));
+  const accept = () => opened.page.getByRole("button", { name: /^Download/ }).click();
+  return { sender, opened, accept, arrived: async () => sha256(await (await download).path()) };
 }
 
 test("a terminal that sends over three connections has a page receive over three", { timeout: 90_000 }, async () => {
-  const { sender, page, context, complaints, arrived } = await sendToPage("--streams", "3");
-  await spread(page);
-  await page.getByText("· 3 connections").waitFor();
+  const { sender, opened, accept, arrived } = await sendToPage(3);
+  const badge = opened.page.getByText("· 3 connections").waitFor();
+  await accept();
+  await badge;
   assert.equal(await arrived(), await sha256(file));
   assert.equal(await sender.exit, 0, sender.output);
-  assert.equal(connections(sender), 3);
-  const lanes = await carried(page);
-  assert.equal(lanes.length, 3);
-  assert.ok(lanes.every((bytes) => bytes > 1e6), lanes.join());
-  assert.deepEqual(complaints, []);
-  await context.close();
+  await assertSpread(opened, sender);
+  await opened.context.close();
 });
 
 test("nearby a page keeps to the one connection that it needs", { timeout: 90_000 }, async () => {
-  const { sender, page, context, arrived } = await sendToPage();
+  const { sender, opened, accept, arrived } = await sendToPage(1);
+  await accept();
   assert.equal(await arrived(), await sha256(file));
   assert.equal(await sender.exit, 0, sender.output);
-  assert.equal((await carried(page)).length, 1);
-  await context.close();
+  assert.equal((await carried(opened.page)).length, 1);
+  await opened.context.close();
 });
 
-test("a further connection that breaks while a page receives costs nothing but time", { timeout: 120_000 }, async () => {
-  const { sender, page, context, arrived } = await sendToPage("--streams", "3");
-  await spread(page);
-  await page.evaluate(breakHere);
-  assert.equal(await arrived(), await sha256(file));
-  assert.equal(await sender.exit, 0, sender.output);
-  assert.match(sender.output, /"event":"reconnecting"/);
-  await assertWentOn(page, sender);
-  await context.close();
-});
+for (const [where, breakOne] of BREAKS) {
+  test(`a further connection that is seen to break at the ${where} while the page receives costs nothing but time`, { timeout: 120_000 }, async () => {
+    const { sender, opened, accept, arrived } = await sendToPage(3);
+    await meet(opened.page, breakOne);
+    await accept();
+    assert.equal(await arrived(), await sha256(file));
+    assert.equal(await sender.exit, 0, sender.output);
+    await assertWentOn(opened, sender);
+    await opened.context.close();
+  });
+}
 
-test("a terminal that hears a further connection break goes on with the page as well", { timeout: 120_000 }, async () => {
-  const { sender, page, context, arrived } = await sendToPage("--streams", "3");
-  await spread(page);
-  await page.evaluate(closeUnheard);
-  await sender.line(/"event":"reconnecting"/);
-  assert.equal(await arrived(), await sha256(file));
-  assert.equal(await sender.exit, 0, sender.output);
-  await assertWentOn(page, sender);
-  await context.close();
-});
+/** In a page: has its data lanes look full until a test lets them go. */
+function holdBack() {
+  const { createDataChannel } = RTCPeerConnection.prototype;
+  const { get } = Object.getOwnPropertyDescriptor(RTCDataChannel.prototype, "bufferedAmount");
+  let isHeld = true;
+  RTCPeerConnection.prototype.createDataChannel = function (label, init) {
+    const lane = createDataChannel.call(this, label, init);
+    if (label === "data") Object.defineProperty(lane, "bufferedAmount", { get: () => (isHeld ? 1 << 30 : get.call(lane)) });
+    return lane;
+  };
+  globalThis.letGo = () => {
+    isHeld = false;
+    for (const lane of globalThis.lanes.data) lane.onbufferedamountlow();
+  };
+}
 
-/** A program that receives at 10 MB/s what a page shares. */
-async function receiveFromPage(name, ...options) {
+/** A program that is about to receive what a page shares, over three connections from the first byte. */
+async function receiveFromPage(name) {
   const out = join(dir, name);
   mkdirSync(out);
-  const { page, context, complaints } = await counting(server.local);
-  const { link } = await host(page, long);
-  const receiver = run(["recv", link, "--yes", "--json", "--limit", "10MB", ...options, "-o", out]);
-  return { receiver, page, context, complaints, arrived: () => sha256(join(out, "long.bin")) };
+  const opened = await counting(server.local, holdBack);
+  const { link } = await host(opened.page, file);
+  const receiver = run(["recv", link, "--yes", "--json", "--limit", "10MB", "--streams", "3", "-o", out]);
+  await opened.page.getByText("· 3 connections").waitFor();
+  const letGo = () => opened.page.evaluate(() => globalThis.letGo());
+  return { receiver, opened, letGo, arrived: () => sha256(join(out, "film.bin")) };
 }
 
 test("a terminal that receives over three connections has a page send over three", { timeout: 90_000 }, async () => {
-  const { receiver, page, context, complaints, arrived } = await receiveFromPage("three", "--streams", "3");
+  const { receiver, opened, letGo, arrived } = await receiveFromPage("three");
+  await letGo();
   assert.equal(await receiver.exit, 0, receiver.output);
-  assert.equal(await arrived(), await sha256(long));
-  assert.equal(connections(receiver), 3);
-  const lanes = await carried(page);
-  assert.equal(lanes.length, 3);
-  assert.ok(lanes.every((bytes) => bytes > 1e6), lanes.join());
-  assert.deepEqual(complaints, []);
-  await context.close();
+  assert.equal(await arrived(), await sha256(file));
+  await assertSpread(opened, receiver);
+  await opened.context.close();
 });
 
-for (const [where, breakOne] of [["page", breakHere], ["terminal", closeUnheard]]) {
+for (const [where, breakOne] of BREAKS) {
   test(`a further connection that is seen to break at the ${where} while the page sends costs nothing but time`, { timeout: 120_000 }, async () => {
-    const { receiver, page, context, arrived } = await receiveFromPage(where, "--streams", "3");
-    await spread(page);
-    await page.evaluate(breakOne);
+    const { receiver, opened, letGo, arrived } = await receiveFromPage(where);
+    await meet(opened.page, breakOne);
+    await letGo();
     assert.equal(await receiver.exit, 0, receiver.output);
-    assert.equal(await arrived(), await sha256(long));
-    assert.match(receiver.output, /"event":"reconnecting"/);
-    await assertWentOn(page, receiver);
-    await context.close();
+    assert.equal(await arrived(), await sha256(file));
+    await assertWentOn(opened, receiver);
+    await opened.context.close();
   });
 }
 
 test("a page sends to a page over as many connections as a long path has room for", { timeout: 120_000 }, async () => {
-  // What the page sees is a path of 80 ms where each connection carries 1 MB/s.
+  // What the page sees is a path of 80 ms where each connection carries 1 MB/s. Two thirds of the file wait until four are there.
   const sending = await counting(server.local, () => {
     const { getStats, createDataChannel } = RTCPeerConnection.prototype;
     RTCPeerConnection.prototype.getStats = async function () {
@@ -184,7 +204,9 @@ test("a page sends to a page over as many connections as a long path has room fo
       Object.defineProperty(lane, "bufferedAmount", { get: () => held.reduce((sum, { byteLength }) => sum + byteLength, 0) });
       lane.send = (message) => held.push(message);
       setInterval(() => {
-        if (held.length === 0) return;
+        const lanes = globalThis.lanes.data;
+        const isEarly = lanes.filter(({ readyState }) => readyState === "open").length < 4;
+        if (held.length === 0 || (isEarly && lanes[0].carried > 8e6)) return;
         send.call(lane, held.shift());
         lane.onbufferedamountlow();
       }, 64);
@@ -211,7 +233,8 @@ for (const [what, frames] of [
   ["opens what nobody offered", [{ t: "pc_open", n: 1 }]],
 ]) {
   test(`a sender that ${what} is stopped`, { timeout: 60_000 }, async () => {
-    const { sender, page, context } = await sendToPage();
+    const { sender, opened: { page, context }, accept } = await sendToPage(1, "1MB");
+    await accept();
     await page.waitForFunction(() => (document.querySelector("progress")?.value ?? 0) > 0);
     await page.evaluate(async (frames) => {
       const pc = new RTCPeerConnection();
