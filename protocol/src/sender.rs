@@ -64,6 +64,8 @@ pub struct Sender {
     paused: bool,
     hello: Hello,
     stripes: Stripes,
+    /// Bytes that the receiver has from before, as it says.
+    present: u64,
     /// Whether frames that were said before may come again.
     is_reconnected: bool,
 }
@@ -84,6 +86,7 @@ impl Sender {
             feed: None,
             stripes: Stripes::new(Role::Sends, &hello),
             hello: Hello { role: Role::Sends, ..hello },
+            present: 0,
             is_reconnected: false,
             ledger: Ledger::default(),
             hashes: Vec::new(),

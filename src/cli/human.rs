@@ -95,6 +95,7 @@ impl Human {
                 self.view(*peer).resumed(*bytes);
                 self.say(&format!("continuing: {} are already here", format::bytes(*bytes)));
             }
+            Event::Present(peer, bytes) => self.view(*peer).resumed(*bytes),
             Event::Progress { peer, bytes, entries } => self.progress(*peer, *bytes, *entries),
             Event::Skipped { peer, entry, reason } => self.note(&self.what(*peer).skipped(*entry, *reason)),
             Event::NotStored { error, .. } => self.note(&format!("not stored: {}", Untrusted(&error.to_string()))),

@@ -88,6 +88,10 @@ impl Json {
                 self.moving.entry(*peer).or_default().1 = Rate::beyond(*from);
                 ("resumed", json!({"peer": peer.0, "from": from}))
             }
+            Event::Present(peer, bytes) => {
+                self.moving.entry(*peer).or_default().1 = Rate::beyond(*bytes);
+                return None;
+            }
             Event::Progress { peer, bytes, .. } => {
                 let (total, rate) = self.moving.entry(*peer).or_default();
                 let rate = rate.note(*bytes, Instant::now()).map(|rate| rate as u64);

@@ -94,6 +94,8 @@ pub enum Event {
     SinkNotice(PeerId, sink::Notice),
     /// So many bytes were there from an earlier session.
     Resumed(PeerId, u64),
+    /// The receiver says that it has so many bytes from an earlier session. The sender hears of it bit by bit, of all together each time.
+    Present(PeerId, u64),
     /// What the receiver's disk has confirmed.
     Progress {
         /// Which peer.

@@ -205,6 +205,7 @@ impl Sending<'_> {
                 self.accepted.get_or_insert_with(Instant::now);
                 Event::Accepted { peer, entries, bytes }
             }
+            SenderEvent::Present(bytes) => Event::Present(peer, bytes),
             SenderEvent::Progress { bytes, entries } => {
                 self.confirmed = (bytes, entries);
                 Event::Progress { peer, bytes, entries }

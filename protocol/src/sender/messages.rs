@@ -85,6 +85,8 @@ pub enum Event {
         /// Their size in bytes.
         bytes: u64,
     },
+    /// The receiver says that it has so many bytes from before, by now: they are confirmed without being sent.
+    Present(u64),
     /// What the receiver's disk has confirmed.
     Progress {
         /// Bytes of all entries together.

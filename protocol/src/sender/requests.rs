@@ -7,7 +7,7 @@ use super::{Event, Phase, Sender};
 use crate::ctl::SkipReason;
 use crate::error::Violation;
 use crate::hash::chunk_count;
-use crate::limits::{ENTRY_BYTES_MAX, JOBS_MAX};
+use crate::limits::{CHUNK_BYTES, ENTRY_BYTES_MAX, JOBS_MAX};
 use crate::offer::{EntryId, EntryKind};
 
 impl Sender {
@@ -72,6 +72,7 @@ impl Sender {
     /// Takes in chunks of which only the hashes are asked for.
     pub(super) fn verify(&mut self, runs: &[(EntryId, u64, u64)], now: Instant) -> Result<(), Violation> {
         self.moved = now;
+        let before = self.present;
         for &(entry, first, count) in runs {
             let size = self.check_entry(entry, 0, "verify")?;
             if first.checked_add(count).is_none_or(|end| end > chunk_count(size)) {
@@ -81,9 +82,20 @@ impl Sender {
                 self.announce_again(entry, first, count)?;
             } else if !self.skipped.contains_key(&entry) {
                 self.jobs.verify(entry, first, count)?;
+                self.note_present(count.saturating_mul(CHUNK_BYTES).min(size.saturating_sub(first * CHUNK_BYTES)));
             }
         }
+        if self.present > before {
+            self.report(Event::Present(self.present));
+        }
         Ok(())
+    }
+
+    /// Counts bytes that are at the receiver; after a reconnect it asks again about what it asked for before.
+    const fn note_present(&mut self, bytes: u64) {
+        if !self.is_reconnected {
+            self.present = self.present.saturating_add(bytes);
+        }
     }
 
     /// Checks that an entry was accepted, has bytes, and reaches to `end`; returns its size.

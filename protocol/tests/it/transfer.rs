@@ -94,6 +94,7 @@ fn chunks_of_an_earlier_session_are_verified_and_not_sent_again() {
     assert_eq!(link.run(), Ok(()));
     assert_eq!(link.disk[&EntryId(0)], file);
     assert_eq!(link.data_bytes, 6 * MIB as u64, "four chunks were there, and a fifth with the wrong hash");
+    assert!(link.sender_events.contains(&sender::Event::Present(5 << 20)), "as far as the sender is told");
 }
 
 #[test]

@@ -136,7 +136,7 @@ impl View {
         before != trouble
     }
 
-    /// Takes note of what is here already.
+    /// Takes note of what is at the receiver already.
     pub(super) fn resumed(&mut self, bytes: u64) {
         self.rate = Rate::beyond(bytes);
     }
