@@ -6,6 +6,7 @@
 
 mod answers;
 mod description;
+mod disturbance;
 mod interfaces;
 mod keeper;
 mod lane;

@@ -22,6 +22,7 @@ use webrtc::{
 
 use super::{
     DialEvent,
+    disturbance::Disturbance,
     lane::Lane,
     live::Guard,
     reader::{Reader, Which},
@@ -30,7 +31,7 @@ use super::{
 };
 use crate::transport::{
     candidate::Candidate,
-    channel::{Identity, Incoming},
+    channel::Identity,
     config::TransportConfig,
     error::{Lost, TransportError},
     inbox::{Ending, Inbox, InboxSender, MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, inbox},
@@ -115,7 +116,7 @@ pub(super) async fn start(config: &TransportConfig) -> Result<Parts, TransportEr
         lanes_open: 0,
         examined,
         are_met: false,
-        disturbed: false,
+        disturbance: Disturbance::default(),
     };
     let guard = Guard::new(pc, lanes, plane, ending, tokio::spawn(keeper.run()));
     Ok(Parts { guard, events, inbox, described, fingerprint: sha256(&certificate_der), buffers, sockets })
@@ -206,7 +207,7 @@ struct Keeper {
     examined: watch::Sender<bool>,
     /// Whether the lanes are open on both sides.
     are_met: bool,
-    disturbed: bool,
+    disturbance: Disturbance,
 }
 
 impl Keeper {
@@ -250,20 +251,19 @@ impl Keeper {
 
     fn hear_state(&mut self, state: RTCPeerConnectionState) {
         debug!(%state, "connection state");
-        let was_disturbed = self.disturbed;
         match state {
             RTCPeerConnectionState::Failed => self.ending.end(Lost::Unreachable),
             RTCPeerConnectionState::Closed => self.ending.end(Lost::ClosedByPeer),
-            RTCPeerConnectionState::Disconnected => self.disturbed = true,
-            RTCPeerConnectionState::Connected => self.disturbed = false,
+            RTCPeerConnectionState::Disconnected => self.disturbance.note(true),
+            RTCPeerConnectionState::Connected => self.disturbance.note(false),
             RTCPeerConnectionState::New | RTCPeerConnectionState::Connecting | _ => {}
         }
-        if self.disturbed != was_disturbed && self.is_open {
-            let incoming = if self.disturbed { Incoming::Disturbed } else { Incoming::Recovered };
-            if let Err(lost) = self.messages.push(incoming) {
-                self.ending.end(lost);
-            }
-        }
+        self.tell_disturbance();
+    }
+
+    fn tell_disturbance(&mut self) {
+        let told = self.disturbance.news(self.is_open).map_or(Ok(()), |incoming| self.messages.push(incoming));
+        told.unwrap_or_else(|lost| self.ending.end(lost));
     }
 
     /// Passes on a local address that a peer can use.
@@ -325,6 +325,7 @@ impl Keeper {
     fn open(&mut self) {
         if !std::mem::replace(&mut self.is_open, true) {
             self.tell(DialEvent::Open);
+            self.tell_disturbance();
         }
     }
 
