@@ -3,7 +3,7 @@
 //! Some things cost BBR a tenth of its speed on a quiet machine, and most of it on one where programs are woken late:
 //! 1. *It never catches up.* It cruises 1 % below its estimate, or slower where it is woken late, takes what it then measures for the
 //!    path (noq 1.4.0 forgets within two round trips what a probe found), and so falls until it probes again, seconds later. While less
-//!    is under way than the path holds, it may send faster: that makes up for what was missed, and makes no queue.
+//!    is under way than the path holds, it may send twice as fast: that makes up for what was missed, and makes no queue that stays.
 //! 2. *Every lost packet slows it down* until it probes again, also those that no queue dropped. What is lost while nothing
 //!    waits is kept from it, up to a part that it bears when it probes as well.
 //! 3. *It starts with too much under way* where acknowledgements come in bursts. Twice what the path holds has to do.
@@ -123,8 +123,12 @@ impl Belief {
     }
 
     /// How fast it sends while less is under way than the path holds, if that is faster than BBR would.
-    fn catches_up(&self) -> Option<u64> {
-        let (flowing, gain) = if self.is_long { (CRUISING, CATCHING_UP) } else { (DRAINING, AT_ONCE) };
+    fn catches_up(&self, is_path_good: bool) -> Option<u64> {
+        let (flowing, gain) = match self.is_long {
+            true if is_path_good => (CRUISING, CATCHING_UP),
+            true => (CRUISING, CATCHING_UP_GENTLY),
+            false => (DRAINING, AT_ONCE),
+        };
         (flowing..PROBING).contains(&self.speed).then_some((self.bandwidth * gain) as u64)
     }
 }
@@ -167,7 +171,7 @@ impl Controller for Steady {
         let took = now.saturating_duration_since(sent);
         let lowest = self.round_trip.map_or(took, |round_trip| round_trip.lowest.min(took));
         self.round_trip = Some(RoundTrip { lowest, smoothed: rtt.get() });
-        self.start.on_ack(took, bytes);
+        self.start.on_ack(sent, took, bytes);
         self.pardon = (self.pardon + bytes / PARDONED_PART).min(PARDON_BYTES_MAX);
         self.bbr.on_ack(now, sent, bytes, pn, app_limited, rtt);
     }
@@ -176,7 +180,7 @@ impl Controller for Steady {
         let acked_at = self.time.looked.take().unwrap_or(now);
         self.bbr.on_end_acks(now, in_flight, app_limited, largest_acked);
         if let Some(round_trip) = self.round_trip {
-            self.start.on_end_acks(acked_at, self.in_flight, &round_trip);
+            self.start.on_end_acks(acked_at, self.in_flight, round_trip.lowest);
         }
         self.in_flight = in_flight;
     }
@@ -225,7 +229,8 @@ impl Controller for Steady {
         let belief = self.belief(&metrics);
         metrics.congestion_window = self.window_within(&metrics, belief.as_ref());
         let behind = belief.as_ref().filter(|belief| (self.in_flight as f64) < belief.holds);
-        metrics.pacing_rate = behind.and_then(|behind| behind.catches_up()).or(metrics.pacing_rate);
+        let is_path_good = self.pardon >= PARDON_BYTES_MAX / 2;
+        metrics.pacing_rate = behind.and_then(|behind| behind.catches_up(is_path_good)).or(metrics.pacing_rate);
         let ahead = belief.filter(Belief::is_starting).and_then(|belief| self.start.ahead(belief.lowest));
         if let Some(ahead) = ahead.filter(|ahead| ahead.window > metrics.congestion_window) {
             if self.in_flight >= metrics.congestion_window {
@@ -261,8 +266,12 @@ const CRUISING: f64 = 0.95;
 /// Slower than this it empties a queue, at half the bandwidth.
 const DRAINING: f64 = 0.5;
 
-/// As fast as a probe.
-const CATCHING_UP: f64 = 1.25;
+/// Twice as fast as the path: noq 1.4.0 forgets what it could have sent more than 2 ms ago at the present speed, and who is woken late by
+/// more than that would fall behind for good.
+const CATCHING_UP: f64 = 2.0;
+
+/// As fast as a probe, where much gets lost: a short queue has no room for more at once.
+const CATCHING_UP_GENTLY: f64 = 1.25;
 
 /// So fast that the path and not the timer decides.
 const AT_ONCE: f64 = 4.0;
