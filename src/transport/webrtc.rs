@@ -26,12 +26,12 @@ use tracing::debug;
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidateInit, RTCSessionDescription};
 
 use self::{description::Vetted, keeper::Described, live::Guard};
+pub use self::{interfaces::local_ips, runtime::SocketBuffers};
 pub(super) use self::{
-    interfaces::interface_mtu,
+    interfaces::{interface_mtu, is_own},
     lane::Lane,
     live::{Live, LiveSender},
 };
-pub use self::{interfaces::local_ips, runtime::SocketBuffers};
 use super::{
     candidate::Candidate,
     channel::{Channel, Identity},

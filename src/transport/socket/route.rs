@@ -17,7 +17,7 @@ use noq::udp::{RecvMeta, Transmit};
 use tokio::sync::watch;
 
 use super::{SharedSocket, announced::Announced, distance::Distance, pacer::Pacer, records};
-use crate::transport::webrtc::interface_mtu;
+use crate::transport::webrtc::{interface_mtu, is_own};
 
 /// A socket, and the address of the peer as seen from it.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ impl Route {
 
     /// Whether both ends are this machine.
     pub(in crate::transport) fn is_loopback(&self) -> bool {
-        self.remote.ip().is_loopback() || self.remote.ip() == self.local.ip()
+        is_own(self.remote.ip())
     }
 }
 

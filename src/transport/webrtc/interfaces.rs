@@ -32,6 +32,12 @@ pub fn local_ips() -> Vec<IpAddr> {
     local_addresses(false).into_iter().map(|address| address.ip).collect()
 }
 
+/// Whether this machine has that address: what is sent there never leaves it, from whichever other one.
+pub(in crate::transport) fn is_own(ip: IpAddr) -> bool {
+    let interfaces = rtc::shared::ifaces::ifaces().unwrap_or_default();
+    ip.is_loopback() || interfaces.iter().any(|interface| interface.addr.is_some_and(|addr| addr.ip() == ip))
+}
+
 /// The largest packet of the interface with this address, in bytes, where the system says so.
 pub(in crate::transport) fn interface_mtu(ip: IpAddr) -> Option<u32> {
     let interfaces = rtc::shared::ifaces::ifaces().ok()?;
@@ -75,6 +81,13 @@ const MAX_ADDRESSES: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_address_of_this_machine_is_its_own_and_no_other() {
+        assert!(local_addresses(true).iter().all(|address| is_own(address.ip)));
+        // RFC 5737: for documentation, of nobody.
+        assert!(!is_own("203.0.113.77".parse().unwrap()));
+    }
 
     #[track_caller]
     fn check(all: &[&str], loopback: bool, expected: &[&str]) {
